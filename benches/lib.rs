@@ -1,0 +1,1 @@
+//! What the server costs: microbenchmarks, and runs beside its peers.

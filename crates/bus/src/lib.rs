@@ -1,0 +1,1 @@
+//! ZeroMQ as typed async endpoints: handler links and the control port.

@@ -1,0 +1,1 @@
+//! The operator's tool: the configuration language, queries, start, stop, reload.

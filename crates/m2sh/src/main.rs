@@ -1,0 +1,3 @@
+//! The `m2sh` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The program: boot, the one dispatch, reload, signals, access log.

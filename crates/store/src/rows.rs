@@ -1,0 +1,112 @@
+//! One struct per table of a configuration database, verbatim: nothing is interpreted here.
+
+/// A whole configuration as its tables say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    pub servers: Vec<ServerRow>,
+    pub hosts: Vec<HostRow>,
+    pub routes: Vec<RouteRow>,
+    pub handlers: Vec<HandlerRow>,
+    pub proxies: Vec<ProxyRow>,
+    pub directories: Vec<DirectoryRow>,
+    pub settings: Vec<SettingRow>,
+    pub mimetypes: Vec<MimetypeRow>,
+    pub filters: Vec<PluginRow>,
+    pub xrequests: Vec<PluginRow>,
+}
+
+/// A cell as SQLite holds it; columns have affinity, not types, so each cell may be anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cell {
+    #[default]
+    Null,
+    Integer(i64),
+    Text(String),
+    /// A REAL or BLOB, shown as SQLite's `quote()` would; never acceptable in a configuration.
+    Other(String),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerRow {
+    pub id: i64,
+    pub uuid: Cell,
+    pub access_log: Cell,
+    pub error_log: Cell,
+    pub chroot: Cell,
+    pub pid_file: Cell,
+    pub control_port: Cell,
+    pub default_host: Cell,
+    pub name: Cell,
+    pub bind_addr: Cell,
+    pub port: Cell,
+    pub use_ssl: Cell,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostRow {
+    pub id: i64,
+    pub server_id: Cell,
+    pub maintenance: Cell,
+    pub name: Cell,
+    pub matching: Cell,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteRow {
+    pub id: i64,
+    pub path: Cell,
+    pub reversed: Cell,
+    pub host_id: Cell,
+    pub target_id: Cell,
+    pub target_type: Cell,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandlerRow {
+    pub id: i64,
+    pub send_spec: Cell,
+    pub send_ident: Cell,
+    pub recv_spec: Cell,
+    pub recv_ident: Cell,
+    pub raw_payload: Cell,
+    pub protocol: Cell,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyRow {
+    pub id: i64,
+    pub addr: Cell,
+    pub port: Cell,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryRow {
+    pub id: i64,
+    pub base: Cell,
+    pub index_file: Cell,
+    pub default_ctype: Cell,
+    pub cache_ttl: Cell,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingRow {
+    pub id: i64,
+    pub key: Cell,
+    pub value: Cell,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MimetypeRow {
+    pub id: i64,
+    pub mimetype: Cell,
+    pub extension: Cell,
+}
+
+/// A row of `filter` or `xrequest`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginRow {
+    pub id: i64,
+    pub server_id: Cell,
+    pub name: Cell,
+    pub settings: Cell,
+}

@@ -1,0 +1,1 @@
+//! The three things a route points at: a directory, a proxy, a handler.

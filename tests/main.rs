@@ -1,0 +1,1 @@
+//! The whole server, driven through sockets: a table of contents.
