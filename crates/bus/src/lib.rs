@@ -1,1 +1,12 @@
 //! ZeroMQ as typed async endpoints: handler links and the control port.
+
+mod control;
+mod fault;
+mod link;
+
+pub use control::{AskFault, ControlPort, ask};
+pub use fault::BindFault;
+pub use link::{
+    Balance, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, NotSent, Outgoing,
+    PeerStats, Tag, Undelivered,
+};

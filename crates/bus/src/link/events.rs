@@ -1,0 +1,77 @@
+//! What goes over a link and what a link tells its owner.
+
+use bytes::Bytes;
+
+/// Names one exchange of one client connection, for tracking its request.
+///
+/// Several messages may carry the same tag (upload start and done); `answered` forgets them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tag {
+    /// The client connection.
+    pub conn: u64,
+    /// Which exchange of that connection.
+    pub exchange: u64,
+}
+
+/// A message for one handler of the link.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The frame, ready for the wire.
+    pub message: Bytes,
+    /// What becomes of it when there is no peer, or its peer goes away.
+    pub delivery: Delivery,
+}
+
+/// How much the link cares for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Awaits an answer: known until `Link::answered(tag)` or `LinkEvents::undelivered(tag)`.
+    Request {
+        /// The exchange it belongs to.
+        tag: Tag,
+        /// Whether it may be sent a second time when the peer that had it is lost.
+        replayable: bool,
+    },
+    /// Waits for a peer like a request but is forgotten once written (a WebSocket frame, an
+    /// upload's start): no answer ends it.
+    Message {
+        /// The exchange it belongs to.
+        tag: Tag,
+    },
+    /// Dropped when there is no peer (a disconnect notice).
+    Notice,
+}
+
+/// Why a message was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undelivered {
+    /// No handler was connected for `queue_timeout`.
+    NoHandler,
+    /// Handlers were connected, but none had room for `queue_timeout`.
+    Busy,
+    /// The handler that had the request went away, and it can't be sent again.
+    PeerLost,
+    /// The link was closed.
+    Closed,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotSent {
+    /// No peer has room and `queue_max` messages wait already.
+    #[error("the handler's waiting queue is full")]
+    QueueFull,
+    /// `Link::close` was called.
+    #[error("the handler link is closed")]
+    Closed,
+}
+
+/// What happens on a link, called from the link's own tasks; must not block.
+pub trait LinkEvents: Send + Sync + 'static {
+    /// One reply frame from any handler.
+    fn message(&self, message: Bytes);
+
+    /// A request or message was given up; called at most once for each, and never after `answered`
+    /// returned. May be called from within `Link::send` or `Link::answered` of another request.
+    fn undelivered(&self, tag: Tag, why: Undelivered);
+}

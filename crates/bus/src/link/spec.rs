@@ -1,0 +1,74 @@
+//! What a handler link is bound to, and its bounds.
+
+use std::time::Duration;
+
+/// A handler row: where the two sockets are bound and what they are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSpec {
+    /// Where PUSH is bound: `tcp://host:port`, `tcp://*:port` or `ipc://path`.
+    pub send_spec: String,
+    /// Identity the PUSH socket announces; may be empty.
+    pub send_ident: String,
+    /// Where SUB is bound.
+    pub recv_spec: String,
+    /// Subscription prefix of the SUB socket; empty takes every reply.
+    pub recv_ident: String,
+}
+
+/// Which of the peers with room gets the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Balance {
+    /// In turn, as Mongrel2 does.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest unanswered requests; in turn among equals.
+    LeastPending,
+}
+
+/// Bounds of one link. `Default` gives the values named at each field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkLimits {
+    /// Messages that wait for a peer; the next one is refused. 1000.
+    pub queue_max: usize,
+    /// How long a message waits for a peer before it is undelivered. 10 s.
+    pub queue_timeout: Duration,
+    /// Longest reply frame; a peer that announces a longer one is dropped. 64 MiB.
+    pub message_bytes_max: usize,
+    /// Messages queued for one peer or being written to it; more go to others or wait. 1000.
+    pub peer_queue_max: usize,
+    /// Requests a peer may hold unanswered; `usize::MAX` for no bound. No bound.
+    pub pending_max: usize,
+    /// How often a replayable request goes to another peer after its peer was lost. 2.
+    pub retries: u32,
+    /// Choice among peers. Round robin.
+    pub balance: Balance,
+    /// Connections per socket, handshaking ones included. 1024.
+    pub peers_max: usize,
+    /// From accept to the end of the handshake. 10 s.
+    pub handshake_timeout: Duration,
+    /// Silence after which a ZMTP 3.1 peer is sent a PING. 10 s; zero never.
+    pub heartbeat_interval: Duration,
+    /// Silence after that PING at which the peer is taken for lost. 30 s.
+    pub heartbeat_timeout: Duration,
+    /// How long `close` goes on writing what is queued. 1 s.
+    pub linger: Duration,
+}
+
+impl Default for LinkLimits {
+    fn default() -> Self {
+        Self {
+            queue_max: 1000,
+            queue_timeout: Duration::from_secs(10),
+            message_bytes_max: 64 << 20,
+            peer_queue_max: 1000,
+            pending_max: usize::MAX,
+            retries: 2,
+            balance: Balance::default(),
+            peers_max: 1024,
+            handshake_timeout: Duration::from_secs(10),
+            heartbeat_interval: Duration::from_secs(10),
+            heartbeat_timeout: Duration::from_secs(30),
+            linger: Duration::from_secs(1),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a link can tell about itself.
+
+use std::time::Duration;
+
+/// Figures of one link; counters run from `bind`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// PULL peers that requests go to.
+    pub peers: Vec<PeerStats>,
+    /// PUB peers that replies come from, by name.
+    pub publishers: Vec<String>,
+    /// Messages that wait for a peer.
+    pub queued: usize,
+    /// Requests known to the link: waiting, or with a peer and unanswered.
+    pub open: usize,
+    /// Messages written to peers.
+    pub sent: u64,
+    /// Reply frames received.
+    pub received: u64,
+    /// Requests sent again after a peer was lost.
+    pub retries: u64,
+    /// Messages refused because the queue was full.
+    pub refused: u64,
+    /// Messages that waited for `queue_timeout` in vain.
+    pub timeouts: u64,
+    /// Requests given up because their peer was lost.
+    pub lost: u64,
+    /// Notices dropped because there was no peer.
+    pub notices_dropped: u64,
+}
+
+/// One PULL peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStats {
+    /// Address, and identity if it announced one.
+    pub name: String,
+    /// ZMTP version it speaks.
+    pub version: (u8, u8),
+    /// Messages queued for it or being written.
+    pub queued: usize,
+    /// Requests written to it and not answered.
+    pub pending: usize,
+    /// How long the oldest of these has been with it.
+    pub oldest: Option<Duration>,
+    /// Messages written to it.
+    pub sent: u64,
+}
