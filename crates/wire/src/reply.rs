@@ -1,0 +1,91 @@
+//! The message a handler sends: to one or many connections, bytes, a close, or an extended reply.
+//!
+//! ```text
+//! SENDER SP LENGTH:ID SP ID, SP BODY
+//! ```
+
+mod encode;
+mod parse;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::tnetstring::Value;
+
+pub use encode::{encode, encode_ctl, encode_filter};
+pub use parse::ReplyError;
+
+/// Ids a reply may name by default, `limits.handler_targets`.
+pub const TARGETS_MAX: usize = 128;
+
+/// One reply of a handler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Who sent it: letters, digits and `-`. Compared with nothing.
+    pub sender: Bytes,
+    /// The connections it is for, in order, duplicates kept: each occurrence is served.
+    pub targets: SmallVec<[u64; 4]>,
+    /// What to do with them.
+    pub body: ReplyBody,
+}
+
+/// What a reply asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplyBody {
+    /// Close after what is queued has been written.
+    Close,
+    /// Write these bytes; a slice of the message, never empty.
+    Data(Bytes),
+    /// An extended reply, `X` before the ids.
+    Extended(Extended),
+}
+
+/// An extended reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extended {
+    /// `ctl`: keys that are absent or unknown do nothing.
+    Ctl(Ctl),
+    /// Any other name: for the filter of that name.
+    Filter {
+        /// The filter's name.
+        name: Bytes,
+        /// Its arguments, a valid tnetstring; see [`Extended::args`].
+        args: Bytes,
+    },
+}
+
+/// The keys of a `ctl` reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ctl {
+    /// `keep-alive` is there, with any value: restart the connection's ping clock.
+    pub keep_alive: bool,
+    /// `credits`: add this many bytes to the upload's credits.
+    pub credits: Option<i64>,
+    /// `cancel` is there and not `false`: close at once, send no notice.
+    pub cancel: bool,
+}
+
+impl Reply {
+    /// Reads a reply; bytes are slices of `message`, nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// A [`ReplyError`] that names the rule it breaks. Such a message concerns no connection:
+    /// dropping it closes nothing.
+    pub fn parse(message: &Bytes, targets_max: usize) -> Result<Self, ReplyError> {
+        parse::parse(message, targets_max)
+    }
+}
+
+impl Extended {
+    /// The arguments of a filter; [`Value::Null`] for `ctl`, whose keys are fields.
+    #[must_use]
+    pub fn args(&self) -> Value<'_> {
+        match self {
+            Self::Ctl(_) => Value::Null,
+            Self::Filter { args, .. } => {
+                crate::tnetstring::parse(args).map_or(Value::Null, |(value, _)| value)
+            }
+        }
+    }
+}
