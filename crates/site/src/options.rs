@@ -1,0 +1,51 @@
+//! Switches that are not limits: how uploads are kept and what is spoken.
+
+/// What happens to a request body larger than `Limits::content_length`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploads {
+    /// mkstemp template, ends in `XXXXXX`; none: such a body is refused with 413 (unless streamed).
+    pub temp_store: Option<String>,
+    /// Permission bits of an upload's file.
+    pub mode: u32,
+    /// Bodies go to the handler in parts as it grants credits (`upload.stream`).
+    pub stream: bool,
+    /// Most bytes that unfinished uploads may hold on disk together; none: no bound.
+    pub store_max: Option<u64>,
+}
+
+/// Independent switches of a server.
+#[expect(clippy::struct_excessive_bools, reason = "each is one on/off setting of its own")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `request.relaxed`: `{`, `}` and `^` are allowed in a request target.
+    pub relaxed_uri: bool,
+    /// `no_clobber_xff`: a client's X-Forwarded-For is kept and added to.
+    pub no_clobber_xff: bool,
+    /// `net.tcp_keepalive`: SO_KEEPALIVE on client connections.
+    pub tcp_keepalive: bool,
+    /// Opposite of `disable.access_logging`.
+    pub access_logging: bool,
+    /// `download.flow_control`: handlers are told what has reached the client.
+    pub download_flow_control: bool,
+    /// Directory of certificates.
+    pub certdir: Option<String>,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self { temp_store: None, mode: 0o600, stream: false, store_max: None }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            relaxed_uri: false,
+            no_clobber_xff: false,
+            tcp_keepalive: false,
+            access_logging: true,
+            download_flow_control: false,
+            certdir: None,
+        }
+    }
+}
