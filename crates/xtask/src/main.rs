@@ -1,3 +1,60 @@
-//! The `xtask` program.
+//! `cargo xtask <command>`: the chores and the rules of this repository, as a program.
 
-fn main() {}
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks to a terminal"
+)]
+
+mod bench;
+mod demo;
+mod layers;
+mod process;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test                  everything CI runs, in CI's order; stops at the first red
+  demo                  build the server and show all it does on one page
+  tidy                  the rules of style that a program can check
+  layers                the arrows between the crates
+  bench peers           this server beside mongrel2, nginx and haproxy, under wrk
+      --seconds N       length of one measurement (8)
+      --rounds N        rounds, interleaved; the median counts (3)
+      --only WORD       only the cases whose name contains WORD
+      --record NAME     write benches/runs/<date>-NAME/summary.md
+  bench micro [WORD]    microbenchmarks of the pure crates
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["layers"] => layers::run(),
+        ["demo"] => demo::run(),
+        // Started by `demo`; not for people.
+        ["demo-supervise"] => demo::supervise(),
+        ["demo-backend", port] => demo::backend::run(port),
+        ["bench", "peers", options @ ..] => bench::peers::run(options),
+        ["bench", "micro", rest @ ..] => bench::micro::run(rest),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(64);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
