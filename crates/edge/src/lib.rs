@@ -1,1 +1,32 @@
 //! The client side of a connection: accept, first bytes, HTTP, registry, deadlines, drain.
+
+mod alarm;
+mod answer;
+mod audience;
+mod connection;
+mod conversation;
+mod date;
+mod exchange;
+mod fault;
+mod framing;
+mod line;
+mod listener;
+mod peer;
+mod reader;
+mod registry;
+mod response;
+mod sender;
+mod socket;
+mod writer;
+
+pub use answer::reason;
+pub use audience::Audience;
+pub use conversation::{Conversation, Reading, Relayed, Turn};
+pub use exchange::{AccessRecord, Answer, Exchange, Rules, Service};
+pub use fault::{Fault, FaultKind, Verdict, Whose};
+pub use line::{AudienceId, Delivered, Delivery, Failure, Line};
+pub use listener::{Edge, bind};
+pub use peer::{ConnId, Peer};
+pub use reader::RequestBody;
+pub use registry::Registry;
+pub use response::{Body, BodySource, Fields, FileSlice, Response};

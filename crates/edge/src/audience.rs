@@ -1,0 +1,43 @@
+//! The handlers that have seen a connection, and what they are told when it ends.
+
+use crate::line::AudienceId;
+use crate::peer::ConnId;
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::Arc;
+
+/// A handler link, as a connection sees it.
+pub trait Audience: Send + Sync {
+    fn id(&self) -> AudienceId;
+
+    /// The connection has ended, by anything but this handler's own word.
+    fn left(&self, conn: ConnId);
+}
+
+/// Every handler that has seen one connection. Each hears of its end once, or never if it was
+/// the one that asked for it.
+#[derive(Default)]
+pub(crate) struct Audiences(SmallVec<[Arc<dyn Audience>; 1]>);
+
+impl Audiences {
+    pub(crate) fn join(&mut self, audience: &Arc<dyn Audience>) {
+        if self.0.iter().all(|known| known.id() != audience.id()) {
+            self.0.push(Arc::clone(audience));
+        }
+    }
+
+    /// The connection is over; `by` is the handler that closed it, if one did.
+    pub(crate) fn leave(&mut self, conn: ConnId, by: Option<AudienceId>) {
+        for audience in self.0.drain(..) {
+            if Some(audience.id()) != by {
+                audience.left(conn);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Audiences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|audience| audience.id())).finish()
+    }
+}

@@ -1,0 +1,355 @@
+//! One connection from its first byte to its close: the task that owns the socket.
+
+use crate::audience::Audiences;
+use crate::conversation::{Conversation, ConversationParts};
+use crate::exchange::{AccessRecord, Answer, Exchange, Rules, Service};
+use crate::fault::{Fault, FaultKind};
+use crate::framing::{Asked, Delimiting};
+use crate::line::{AudienceId, Delivery, Heard, Line};
+use crate::listener::Edge;
+use crate::peer::Peer;
+use crate::reader::Reader;
+use crate::registry::Entry;
+use crate::response::Response;
+use crate::socket::{ReadHalf, WriteHalf};
+use crate::writer::Writer;
+use crate::{answer, sender};
+use http1::{CloseReason, Deadline, Framing, Limit, RequestHead, ResponseTracker};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An unread rest of a body up to this size is read and thrown away, so that the connection can be
+/// kept; a larger one is cheaper to end with the connection.
+const DRAIN_BYTES_MAX: u64 = 256 << 10;
+/// How long we wait for a client to close after our last word, so that unread input does not
+/// turn that word into a reset (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    edge: Arc<Edge<S>>,
+    peer: Peer,
+    entry: Entry,
+    reader: Reader,
+    writer: Writer,
+    audiences: Audiences,
+    exchanges: u64,
+}
+
+/// Why a connection ended, and which handler ended it, if one did.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    reason: CloseReason,
+    by: Option<AudienceId>,
+}
+
+/// What wakes a connection between two requests.
+enum Wake {
+    Input,
+    InputEnd,
+    Heard(Heard),
+    Drain,
+    Expired,
+}
+
+impl From<CloseReason> for Ended {
+    fn from(reason: CloseReason) -> Self {
+        Self { reason, by: None }
+    }
+}
+
+impl<S: Service> Connection<S> {
+    pub(crate) fn new(
+        edge: Arc<Edge<S>>,
+        peer: Peer,
+        entry: Entry,
+        (read, write): (ReadHalf, WriteHalf),
+    ) -> Self {
+        let writer = Writer::new(write, Arc::clone(entry.line()));
+        let (reader, audiences) = (Reader::new(read), Audiences::default());
+        Self { edge, peer, entry, reader, writer, audiences, exchanges: 0 }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let ended = loop {
+            let rules = self.edge.service().rules();
+            let head = match self.next_head(&rules).await {
+                Ok(head) => head,
+                Err(ended) => break ended,
+            };
+            // What a request needs is large and rare beside what an idle connection needs.
+            if let Err(ended) = Box::pin(self.exchange(&head, &rules)).await {
+                break ended;
+            }
+            drop(head);
+            self.reader.release();
+        };
+        tracing::debug!(conn = %self.peer.conn, remote = %self.peer.remote, reason = %ended.reason, "closed");
+        self.entry.line().close();
+        self.audiences.leave(self.peer.conn, ended.by);
+        if !matches!(
+            ended.reason,
+            CloseReason::PeerClosed | CloseReason::PeerCutShort | CloseReason::Killed
+        ) {
+            self.linger().await;
+        }
+    }
+
+    async fn next_head(&mut self, rules: &Rules) -> Result<RequestHead, Ended> {
+        let idle_since = Instant::now();
+        let mut head_since = None;
+        loop {
+            match self.reader.next_head(&rules.http) {
+                Ok(Some(head)) => return Ok(head),
+                Ok(None) => {}
+                Err(refusal) => return Err(self.refuse(refusal.into(), rules).await),
+            }
+            if !self.reader.buffered().is_empty() {
+                head_since.get_or_insert_with(Instant::now);
+            }
+            let deadline = match head_since {
+                Some(since) => since + rules.limits.head_deadline,
+                None => idle_since + rules.limits.idle_deadline,
+            };
+            match poll_fn(|cx| self.poll_wake(cx, deadline)).await {
+                Wake::Input => {}
+                Wake::InputEnd => return Err(CloseReason::PeerClosed.into()),
+                Wake::Drain => return Err(CloseReason::Draining.into()),
+                Wake::Heard(heard) => self.hear(heard, rules).await?,
+                Wake::Expired if head_since.is_some() => {
+                    return Err(self.refuse(FaultKind::HeadTimeout.into(), rules).await);
+                }
+                Wake::Expired => return Err(CloseReason::Deadline(Deadline::Idle).into()),
+            }
+        }
+    }
+
+    fn poll_wake(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<Wake> {
+        let line = self.entry.line();
+        if let Poll::Ready(heard) = line.poll_heard(cx) {
+            return Poll::Ready(Wake::Heard(heard));
+        }
+        match self.reader.poll_fill(cx) {
+            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Wake::InputEnd),
+            Poll::Ready(Ok(_)) => return Poll::Ready(Wake::Input),
+            Poll::Pending => {}
+        }
+        if self.reader.buffered().is_empty() && line.is_draining() {
+            return Poll::Ready(Wake::Drain);
+        }
+        self.reader.alarm.poll_expired(cx, deadline).map(|()| Wake::Expired)
+    }
+
+    /// A handler may write to a connection that has no request open.
+    async fn hear(&mut self, heard: Heard, rules: &Rules) -> Result<(), Ended> {
+        let delivery = match heard {
+            Heard::Killed => return Err(CloseReason::Killed.into()),
+            Heard::Overflow => return Err(CloseReason::Limit(Limit::ReplyQueue).into()),
+            Heard::Delivery(delivery) => delivery,
+        };
+        match delivery {
+            Delivery::Data(bytes) => {
+                Ok(self.writer.send(bytes, rules.limits.write_deadline).await?)
+            }
+            Delivery::Close { by } | Delivery::Cancel { by } => {
+                Err(Ended { reason: CloseReason::HandlerClosed, by: Some(by) })
+            }
+            Delivery::KeepAlive | Delivery::Credits(_) | Delivery::Failed { .. } => Ok(()),
+        }
+    }
+
+    async fn exchange(&mut self, head: &RequestHead, rules: &Rules) -> Result<(), Ended> {
+        let began = Instant::now();
+        let sent_before = self.writer.sent;
+        let asked = Asked::by(head);
+        self.exchanges += 1;
+        let exchange = Exchange {
+            peer: &self.peer,
+            head,
+            body: self.reader.request_body(rules.limits.body_deadline),
+            client: Conversation::new(ConversationParts {
+                writer: &mut self.writer,
+                line: self.entry.line(),
+                audiences: &mut self.audiences,
+                tracker: ResponseTracker::new(asked.head_only),
+                exchange: self.exchanges,
+                limits: &rules.limits,
+            }),
+        };
+        let (answer, trace) = self.edge.service().serve(exchange).await;
+        // In two steps, because only a streaming answer still reads from the client.
+        let settled = match settle(answer, asked) {
+            Ok(settled) => settled,
+            Err(streaming) => {
+                let (status, keep) = (streaming.status, !streaming.close);
+                let line = self.entry.line();
+                let ended = respond(&mut self.writer, line, streaming, (asked, keep), rules).await;
+                Settled::Sent(status, ended.map(Ended::from))
+            }
+        };
+        let (status, ended) = match settled {
+            Settled::Sent(status, ended) => (status, ended),
+            Settled::Response(response, because) => {
+                let (status, keep) = (response.status, !response.close && !self.stuck(head));
+                let line = self.entry.line();
+                let ended = respond(&mut self.writer, line, response, (asked, keep), rules).await;
+                (status, ended.map(|reason| because.unwrap_or(reason).into()))
+            }
+        };
+        let ended = match ended {
+            None => self.drain_body(rules).await.err(),
+            ended => ended,
+        };
+        self.edge.service().record(AccessRecord {
+            peer: &self.peer,
+            head: Some(head),
+            trace: Some(trace),
+            status,
+            sent: self.writer.sent - sent_before,
+            took: began.elapsed(),
+            close: ended.map(|ended| ended.reason),
+        });
+        ended.map_or(Ok(()), Err)
+    }
+
+    /// Whether the rest of the request can't be read past: the client still waits for a word from
+    /// us before it sends its body, or the body is too large to throw away.
+    fn stuck(&self, head: &RequestHead) -> bool {
+        if self.reader.body_is_done() {
+            return false;
+        }
+        let large = match head.framing() {
+            Framing::None => false,
+            Framing::Length(length) => length > DRAIN_BYTES_MAX,
+            Framing::Chunked => false,
+        };
+        large || head.expects_continue()
+    }
+
+    async fn drain_body(&mut self, rules: &Rules) -> Result<(), Ended> {
+        let mut body = self.reader.request_body(rules.limits.body_deadline);
+        let mut drained = 0;
+        loop {
+            match body.piece().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(piece)) => drained += piece.len() as u64,
+                Err(fault) => {
+                    return Err(closes(&fault).unwrap_or(CloseReason::PeerCutShort).into());
+                }
+            }
+            if drained > DRAIN_BYTES_MAX {
+                return Err(CloseReason::Limit(Limit::SkipBytes).into());
+            }
+        }
+    }
+
+    /// Answers a request that could not be read, and ends the connection.
+    async fn refuse(&mut self, fault: Fault, rules: &Rules) -> Ended {
+        let sent_before = self.writer.sent;
+        let reason =
+            closes(&fault).unwrap_or_else(|| CloseReason::Answered(fault.kind.verdict().status));
+        tracing::info!(
+            conn = %self.peer.conn, remote = %self.peer.remote, %reason, "refused a request"
+        );
+        let response = answer::answer(&fault, false);
+        let status = response.status;
+        // Whether or not the client hears it, the connection ends for this reason.
+        let (asked, line) = (Asked::unreadable(), self.entry.line());
+        let _heard = respond(&mut self.writer, line, response, (asked, false), rules).await;
+        self.edge.service().record(AccessRecord {
+            peer: &self.peer,
+            head: None,
+            trace: None,
+            status,
+            sent: self.writer.sent - sent_before,
+            took: Duration::ZERO,
+            close: Some(reason),
+        });
+        reason.into()
+    }
+
+    async fn linger(mut self) {
+        if self.writer.shutdown().await.is_err() {
+            return;
+        }
+        let Self { entry, mut reader, writer, .. } = self;
+        // The registry must not wait for a client that only has to hang up.
+        drop(entry);
+        reader.skip_body();
+        let deadline = Instant::now() + LINGER;
+        let mut taken = 0;
+        while taken < LINGER_BYTES_MAX && !reader.has_ended() {
+            let read = poll_fn(|cx| match reader.poll_fill(cx) {
+                Poll::Ready(read) => Poll::Ready(read.unwrap_or(0)),
+                Poll::Pending => reader.alarm.poll_expired(cx, deadline).map(|()| 0),
+            });
+            match read.await {
+                0 => break,
+                count => taken += count,
+            }
+            reader.discard();
+        }
+        drop(writer);
+    }
+}
+
+/// An answer that needs nothing more from the client.
+enum Settled {
+    Sent(u16, Option<Ended>),
+    /// To be sent, and why the connection then ends, if a fault says so.
+    Response(Response<'static>, Option<CloseReason>),
+}
+
+/// An answer whose content is still read from the client's own connection is given back.
+fn settle(answer: Answer<'_>, asked: Asked) -> Result<Settled, Response<'_>> {
+    match answer {
+        Answer::Relayed(relayed) => {
+            let ended = relayed.close.map(|reason| Ended { reason, by: relayed.by });
+            Ok(Settled::Sent(relayed.status.unwrap_or(0), ended))
+        }
+        Answer::Fault(fault) => {
+            Ok(Settled::Response(answer::answer(&fault, asked.json), closes(&fault)))
+        }
+        Answer::Response(response) => {
+            response.into_whole().map(|response| Settled::Response(response, None))
+        }
+    }
+}
+
+/// Sends a response; `Some` if the connection ends with it.
+async fn respond(
+    writer: &mut Writer,
+    line: &Line,
+    response: Response<'_>,
+    (asked, keep): (Asked, bool),
+    rules: &Rules,
+) -> Option<CloseReason> {
+    let status = response.status;
+    let draining = line.is_draining();
+    let keep =
+        keep && asked.persistent && !draining && asked.delimiting(&response) != Delimiting::Close;
+    match sender::send(writer, response, asked, keep, rules.limits.write_deadline).await {
+        Ok(()) if keep => None,
+        Ok(()) if draining => Some(CloseReason::Draining),
+        Ok(()) if !asked.persistent => Some(CloseReason::PeerAskedClose),
+        Ok(()) if status >= 400 => Some(CloseReason::Answered(status)),
+        Ok(()) => Some(CloseReason::ResponseEnded),
+        Err(reason) => Some(reason),
+    }
+}
+
+/// The close reason of a fault after which nothing more can be read.
+fn closes(fault: &Fault) -> Option<CloseReason> {
+    match fault.kind {
+        FaultKind::Refused(refusal) => Some(CloseReason::BadRequest(refusal)),
+        FaultKind::BodyTooLarge => Some(CloseReason::Limit(Limit::BodyBytes)),
+        FaultKind::HeadTimeout => Some(CloseReason::Deadline(Deadline::Head)),
+        FaultKind::BodyTimeout => Some(CloseReason::Deadline(Deadline::Body)),
+        FaultKind::ClientGone => Some(CloseReason::PeerCutShort),
+        _ => None,
+    }
+}

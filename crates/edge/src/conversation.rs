@@ -1,0 +1,267 @@
+//! A client and its handlers while a request is open: what arrives from either side, in turn.
+
+use crate::audience::{Audience, Audiences};
+use crate::fault::{Fault, FaultKind};
+use crate::line::{AudienceId, Delivery, Failure, Heard, Line};
+use crate::reader::RequestBody;
+use crate::writer::Writer;
+use bytes::Bytes;
+use http1::{CloseReason, Deadline, Ending, Limit, Progress, ResponseTracker};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The client's side of a request that handlers answer.
+///
+/// Handlers send the client's bytes themselves. They pass through untouched while a tracker reads
+/// along, so that we know when the answer is complete and the next request may be served.
+#[derive(Debug)]
+pub struct Conversation<'w> {
+    pub(crate) writer: &'w mut Writer,
+    pub(crate) line: &'w Arc<Line>,
+    pub(crate) audiences: &'w mut Audiences,
+    pub(crate) tracker: ResponseTracker,
+    pub(crate) exchange: u64,
+    pub(crate) write_deadline: Duration,
+    pub(crate) read_ahead_bytes_max: usize,
+    answer: Answered,
+    answer_deadline: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answered {
+    Nothing,
+    Partly,
+    Complete,
+}
+
+/// What happened next.
+#[derive(Debug)]
+pub enum Turn {
+    /// A piece of the request body.
+    Piece(Bytes),
+    /// The request body is whole.
+    BodyEnd,
+    /// A handler grants this many more bytes of the body.
+    Credits(i64),
+    /// The client is going to get no answer from a handler, and has had no byte of one.
+    Failed(Fault),
+    /// The exchange has ended.
+    Over(Relayed),
+}
+
+/// Whether `turn` takes body pieces from the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    Body,
+    /// TCP holds the client back; its close is still noticed.
+    Paused,
+}
+
+/// An exchange whose answer came from handlers.
+#[derive(Clone, Copy, Debug)]
+pub struct Relayed {
+    /// The status that was read along; `None` if the bytes were not HTTP.
+    pub status: Option<u16>,
+    /// Why the connection can't go on, if it can't.
+    pub close: Option<CloseReason>,
+    /// The handler that closed it, if one did.
+    pub by: Option<AudienceId>,
+}
+
+enum Event {
+    Heard(Heard),
+    Body(Result<Option<Bytes>, Fault>),
+    ClientClosed,
+    Expired,
+}
+
+impl<'w> Conversation<'w> {
+    pub(crate) fn new(parts: ConversationParts<'w>) -> Self {
+        let ConversationParts { writer, line, audiences, tracker, exchange, limits } = parts;
+        Self {
+            writer,
+            line,
+            audiences,
+            tracker,
+            exchange,
+            write_deadline: limits.write_deadline,
+            read_ahead_bytes_max: limits.head_bytes_max,
+            answer: Answered::Nothing,
+            answer_deadline: None,
+        }
+    }
+
+    /// From now on `audience` may write to this connection, and hears of its end.
+    pub fn open(&mut self, audience: &Arc<dyn Audience>) {
+        self.audiences.join(audience);
+        self.line.open();
+    }
+
+    /// The request's number on this connection, which a [`Delivery::Failed`] must name.
+    pub fn exchange(&self) -> u64 {
+        self.exchange
+    }
+
+    /// Without an answer after `deadline` from now, the exchange fails.
+    pub fn expect_answer(&mut self, deadline: Option<Duration>) {
+        self.answer_deadline = deadline.map(|deadline| Instant::now() + deadline);
+    }
+
+    /// Passes on what handlers say until something happens that the caller must act on.
+    pub async fn turn(&mut self, body: &mut RequestBody<'_>, reading: Reading) -> Turn {
+        loop {
+            let over = self.answer == Answered::Complete;
+            if over && (reading == Reading::Paused || body.is_done()) {
+                return Turn::Over(self.relayed(None));
+            }
+            let event = poll_fn(|cx| self.poll_event(cx, body, reading)).await;
+            let turn = match event {
+                Event::Heard(heard) => self.hear(heard).await,
+                Event::Body(Ok(Some(piece))) => Some(Turn::Piece(piece)),
+                Event::Body(Ok(None)) => Some(Turn::BodyEnd),
+                Event::Body(Err(fault)) => Some(self.fail(fault)),
+                Event::ClientClosed => Some(self.end(CloseReason::PeerClosed)),
+                Event::Expired => Some(self.fail(FaultKind::HandlerTimeout.into())),
+            };
+            if let Some(turn) = turn {
+                return turn;
+            }
+        }
+    }
+
+    /// Passes on what handlers say until the exchange has ended or failed.
+    pub async fn relay(&mut self, body: &mut RequestBody<'_>) -> Result<Relayed, Fault> {
+        loop {
+            match self.turn(body, Reading::Paused).await {
+                Turn::Over(relayed) => return Ok(relayed),
+                Turn::Failed(fault) => return Err(fault),
+                Turn::Piece(_) | Turn::BodyEnd | Turn::Credits(_) => {}
+            }
+        }
+    }
+
+    fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut RequestBody<'_>,
+        reading: Reading,
+    ) -> Poll<Event> {
+        // Once the answer is complete, what comes next belongs to the connection, not to us.
+        if self.answer != Answered::Complete
+            && let Poll::Ready(heard) = self.line.poll_heard(cx)
+        {
+            return Poll::Ready(Event::Heard(heard));
+        }
+        if reading == Reading::Body {
+            if let Poll::Ready(piece) = body.poll_piece(cx) {
+                return Poll::Ready(Event::Body(piece));
+            }
+        } else if body.poll_closed(cx, self.read_ahead_bytes_max).is_ready() {
+            return Poll::Ready(Event::ClientClosed);
+        }
+        if self.answer == Answered::Nothing
+            && let Some(deadline) = self.answer_deadline
+            && body.poll_expired(cx, deadline).is_ready()
+        {
+            return Poll::Ready(Event::Expired);
+        }
+        Poll::Pending
+    }
+
+    async fn hear(&mut self, heard: Heard) -> Option<Turn> {
+        let delivery = match heard {
+            Heard::Killed => return Some(self.end(CloseReason::Killed)),
+            Heard::Overflow => return Some(self.end(CloseReason::Limit(Limit::ReplyQueue))),
+            Heard::Delivery(delivery) => delivery,
+        };
+        match delivery {
+            Delivery::Data(bytes) => self.pass_on(bytes).await,
+            Delivery::Close { by } => {
+                let reason = match self.tracker.finish() {
+                    Ending::CutShort => CloseReason::HandlerBrokeFraming,
+                    Ending::Nothing | Ending::Whole | Ending::Opaque => CloseReason::HandlerClosed,
+                };
+                Some(self.end_by(reason, by))
+            }
+            Delivery::Cancel { by } => Some(self.end_by(CloseReason::HandlerClosed, by)),
+            Delivery::Credits(credits) => Some(Turn::Credits(credits)),
+            Delivery::KeepAlive => None,
+            Delivery::Failed { exchange, why } if exchange == self.exchange => {
+                Some(self.fail(failure(why)))
+            }
+            Delivery::Failed { .. } => None,
+        }
+    }
+
+    async fn pass_on(&mut self, bytes: Bytes) -> Option<Turn> {
+        let (bytes, end) = match self.tracker.feed(&bytes) {
+            Ok(Progress::Pending | Progress::Opaque) => (bytes, None),
+            Ok(Progress::Complete { consumed }) if consumed >= bytes.len() => {
+                self.answer = Answered::Complete;
+                (bytes, None)
+            }
+            // What follows the end would be read as the next response.
+            Ok(Progress::Complete { consumed }) => {
+                (bytes.slice(..consumed), Some(CloseReason::HandlerBrokeFraming))
+            }
+            Err(broken) => {
+                tracing::warn!(conn = %self.line.conn(), %broken, "a handler broke HTTP framing");
+                (Bytes::new(), Some(CloseReason::HandlerBrokeFraming))
+            }
+        };
+        if self.answer == Answered::Nothing {
+            self.answer = Answered::Partly;
+        }
+        if let Err(reason) = self.writer.send(bytes, self.write_deadline).await {
+            return Some(self.end(reason));
+        }
+        end.map(|reason| self.end(reason))
+    }
+
+    fn fail(&mut self, fault: Fault) -> Turn {
+        if self.answer == Answered::Nothing {
+            return Turn::Failed(fault);
+        }
+        self.end(match fault.kind {
+            FaultKind::ClientGone => CloseReason::PeerCutShort,
+            FaultKind::BodyTimeout => CloseReason::Deadline(Deadline::Body),
+            FaultKind::Refused(refusal) => CloseReason::BadRequest(refusal),
+            _ => CloseReason::HandlerLost,
+        })
+    }
+
+    fn end(&mut self, reason: CloseReason) -> Turn {
+        Turn::Over(self.relayed(Some(reason)))
+    }
+
+    fn end_by(&mut self, reason: CloseReason, by: AudienceId) -> Turn {
+        Turn::Over(Relayed { by: Some(by), ..self.relayed(Some(reason)) })
+    }
+
+    fn relayed(&self, close: Option<CloseReason>) -> Relayed {
+        // A complete answer never closes by itself, whatever its Connection field says: as in
+        // Mongrel2, closing is the handler's business, and the idle deadline's.
+        Relayed { status: self.tracker.status(), close, by: None }
+    }
+}
+
+/// What a conversation is made of.
+#[derive(Debug)]
+pub(crate) struct ConversationParts<'w> {
+    pub(crate) writer: &'w mut Writer,
+    pub(crate) line: &'w Arc<Line>,
+    pub(crate) audiences: &'w mut Audiences,
+    pub(crate) tracker: ResponseTracker,
+    pub(crate) exchange: u64,
+    pub(crate) limits: &'w site::Limits,
+}
+
+fn failure(why: Failure) -> Fault {
+    match why {
+        Failure::NoHandler => FaultKind::NoHandler { retry_after: 1 }.into(),
+        Failure::HandlerGone => FaultKind::HandlerGone.into(),
+    }
+}

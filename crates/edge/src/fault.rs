@@ -1,0 +1,114 @@
+//! What can go wrong with a request, whose fault it is, and the one table that makes an answer of it.
+
+use http1::Refusal;
+use std::borrow::Cow;
+
+/// A request that can't be served as asked, as data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// What was wrong in this case; the table's text where empty.
+    pub detail: Cow<'static, str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Client,
+    Upstream,
+    Handler,
+    Ours,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The bytes are not a request that we take (RFC 9112).
+    Refused(Refusal),
+    /// The head stopped coming.
+    HeadTimeout,
+    NotFound,
+    /// Only these methods are served here, as an Allow field lists them.
+    MethodNotAllowed(&'static str),
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    BodyTooLarge,
+    /// The body stopped coming.
+    BodyTimeout,
+    /// The client left before its request was whole.
+    ClientGone,
+    UpstreamUnreachable,
+    UpstreamBroken,
+    UpstreamTimeout,
+    /// No handler took the request in time; Retry-After, in seconds.
+    NoHandler {
+        retry_after: u32,
+    },
+    HandlerGone,
+    HandlerTimeout,
+    Internal,
+    StoreFull,
+    /// More connections than `limits.connections`.
+    Overloaded {
+        retry_after: u32,
+    },
+}
+
+/// One row of the table: what a fault is to the client.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict {
+    pub whose: Whose,
+    pub status: u16,
+    pub text: &'static str,
+    /// Whether the next request on this connection can still be read.
+    pub keep: bool,
+}
+
+impl FaultKind {
+    /// The table.
+    pub fn verdict(self) -> Verdict {
+        use Whose::{Client, Handler, Ours, Upstream};
+        let (whose, status, keep, text) = match self {
+            Self::Refused(refusal) => (Client, refusal.status(), false, "The request was refused."),
+            Self::HeadTimeout => (Client, 408, false, "The request head stopped coming."),
+            Self::NotFound => (Client, 404, true, "There is nothing here under this name."),
+            Self::MethodNotAllowed(_) => (Client, 405, true, "This method is not served here."),
+            Self::PreconditionFailed => (Client, 412, true, "A condition of the request failed."),
+            Self::RangeNotSatisfiable => (Client, 416, true, "The range lies outside the file."),
+            Self::BodyTooLarge => (Client, 413, false, "The body is larger than is taken here."),
+            Self::BodyTimeout => (Client, 408, false, "The body stopped coming."),
+            Self::ClientGone => (Client, 400, false, "The request ended early."),
+            Self::UpstreamUnreachable => (Upstream, 502, true, "The back end can't be reached."),
+            Self::UpstreamBroken => (Upstream, 502, true, "The back end's answer is not HTTP."),
+            Self::UpstreamTimeout => (Upstream, 504, true, "The back end did not answer in time."),
+            Self::NoHandler { .. } => (Handler, 503, true, "No handler is there to answer."),
+            Self::HandlerGone => (Handler, 502, true, "The handler left without an answer."),
+            Self::HandlerTimeout => (Handler, 504, true, "The handler did not answer in time."),
+            Self::Internal => (Ours, 500, true, "The server could not do this."),
+            Self::StoreFull => (Ours, 507, false, "There is no room for the body."),
+            Self::Overloaded { .. } => (Ours, 503, false, "Too many connections are open."),
+        };
+        Verdict { whose, status, text, keep }
+    }
+}
+
+impl Fault {
+    pub fn new(kind: FaultKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    /// What the client is told.
+    pub fn text(&self) -> &str {
+        if self.detail.is_empty() { self.kind.verdict().text } else { &self.detail }
+    }
+}
+
+impl From<FaultKind> for Fault {
+    fn from(kind: FaultKind) -> Self {
+        Self::new(kind, "")
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(FaultKind::Refused(refusal), refusal.to_string())
+    }
+}

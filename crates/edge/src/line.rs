@@ -1,0 +1,265 @@
+//! What others may say to a connection: replies from handlers, and orders to drain or to die.
+
+use crate::peer::ConnId;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// The shared end of a connection. The connection's task is the only one that receives.
+#[derive(Debug)]
+pub struct Line {
+    conn: ConnId,
+    state: Mutex<State>,
+}
+
+/// One thing said to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Bytes for the client, as the handler sent them.
+    Data(Bytes),
+    /// The empty reply: close once everything before it is written.
+    Close { by: AudienceId },
+    /// `ctl cancel`: close at once.
+    Cancel { by: AudienceId },
+    /// `ctl keep-alive`: the handler says that this connection is alive.
+    KeepAlive,
+    /// `ctl credits`: the handler takes this many more upload bytes.
+    Credits(i64),
+    /// The request that a handler should have answered will not be.
+    Failed { exchange: u64, why: Failure },
+}
+
+/// Identifies one handler link to the connections that used it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AudienceId(pub usize);
+
+/// Why a request that was given to a handler will stay unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No handler took it within `handler.queue_timeout`.
+    NoHandler,
+    /// The handler that had it is gone.
+    HandlerGone,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    Queued,
+    /// The connection is gone, or has never spoken to a handler.
+    Gone,
+    /// The client reads too slowly: its queue is full and the connection will be closed.
+    Overflow,
+}
+
+/// What the connection's task hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Delivery(Delivery),
+    /// More than `limits.connection_queue` bytes were waiting.
+    Overflow,
+    Killed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    queue: VecDeque<Delivery>,
+    queued_bytes: usize,
+    draining: bool,
+    killed: bool,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// No handler has seen this connection; none may write to it.
+    #[default]
+    Private,
+    Open,
+    Overflow,
+    Closed,
+}
+
+/// What a queued delivery weighs beside its bytes, so that empty ones can't pile up for free.
+const DELIVERY_BYTES: usize = size_of::<Delivery>();
+
+impl Line {
+    pub(crate) fn new(conn: ConnId) -> Self {
+        Self { conn, state: Mutex::default() }
+    }
+
+    pub fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// Queues `delivery` unless more than `limit_bytes` would then be waiting.
+    pub fn deliver(&self, delivery: Delivery, limit_bytes: usize) -> Delivered {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Private | Phase::Closed => return Delivered::Gone,
+            Phase::Overflow => return Delivered::Overflow,
+            Phase::Open => {}
+        }
+        let size = weight(&delivery);
+        // A single delivery may be larger than the limit: it is in memory already.
+        if !state.queue.is_empty() && state.queued_bytes + size > limit_bytes {
+            state.phase = Phase::Overflow;
+            state.queue.clear();
+            state.wake();
+            return Delivered::Overflow;
+        }
+        state.queued_bytes += size;
+        state.queue.push_back(delivery);
+        state.wake();
+        Delivered::Queued
+    }
+
+    /// Asks the connection to close when it is idle next.
+    pub(crate) fn drain(&self) {
+        let mut state = self.state();
+        state.draining = true;
+        state.wake();
+    }
+
+    /// Closes the connection at once, without a word to the client.
+    pub fn kill(&self) {
+        let mut state = self.state();
+        state.killed = true;
+        state.wake();
+    }
+
+    /// From now on handlers may write to this connection.
+    pub(crate) fn open(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Private {
+            state.phase = Phase::Open;
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.phase = Phase::Closed;
+        state.queue = VecDeque::new();
+        state.waker = None;
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state().draining
+    }
+
+    pub(crate) fn poll_heard(&self, cx: &mut Context<'_>) -> Poll<Heard> {
+        let mut state = self.state();
+        if state.killed {
+            return Poll::Ready(Heard::Killed);
+        }
+        if state.phase == Phase::Overflow {
+            return Poll::Ready(Heard::Overflow);
+        }
+        if let Some(delivery) = state.queue.pop_front() {
+            state.queued_bytes -= weight(&delivery);
+            return Poll::Ready(Heard::Delivery(delivery));
+        }
+        state.listen(cx);
+        Poll::Pending
+    }
+
+    /// Ready once the connection is killed; deliveries stay queued.
+    pub(crate) fn poll_killed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.killed {
+            return Poll::Ready(());
+        }
+        state.listen(cx);
+        Poll::Pending
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here can panic half way, so a poisoned lock still guards a whole state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn listen(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+fn weight(delivery: &Delivery) -> usize {
+    DELIVERY_BYTES
+        + match delivery {
+            Delivery::Data(bytes) => bytes.len(),
+            Delivery::Close { .. }
+            | Delivery::Cancel { .. }
+            | Delivery::KeepAlive
+            | Delivery::Credits(_)
+            | Delivery::Failed { .. } => 0,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(bytes: &'static [u8]) -> Delivery {
+        Delivery::Data(Bytes::from_static(bytes))
+    }
+
+    fn hear(line: &Line) -> Option<Heard> {
+        match line.poll_heard(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(heard) => Some(heard),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_connection_no_handler_has_seen_takes_nothing() {
+        let line = Line::new(ConnId(1));
+        assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Gone);
+        line.open();
+        assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Queued);
+        assert_eq!(hear(&line), Some(Heard::Delivery(data(b"x"))));
+        line.close();
+        assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Gone);
+        assert_eq!(hear(&line), None);
+    }
+
+    #[test]
+    fn a_full_queue_is_an_overflow_for_good() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        let limit = 2 * DELIVERY_BYTES + 8;
+        assert_eq!(line.deliver(data(b"1234"), limit), Delivered::Queued);
+        assert_eq!(line.deliver(data(b"5678"), limit), Delivered::Queued);
+        assert_eq!(line.deliver(data(b"9"), limit), Delivered::Overflow);
+        assert_eq!(line.deliver(data(b"9"), limit), Delivered::Overflow);
+        assert_eq!(hear(&line), Some(Heard::Overflow));
+    }
+
+    #[test]
+    fn one_delivery_larger_than_the_limit_is_taken() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        assert_eq!(line.deliver(data(&[0; 100]), 1), Delivered::Queued);
+    }
+
+    #[test]
+    fn a_kill_goes_before_everything() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        line.deliver(data(b"x"), 1000);
+        line.kill();
+        assert_eq!(hear(&line), Some(Heard::Killed));
+    }
+}

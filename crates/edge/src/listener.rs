@@ -1,0 +1,119 @@
+//! The accept loop: sockets become connections, within limits, whatever the kernel says.
+
+use crate::connection::Connection;
+use crate::exchange::Service;
+use crate::fault::FaultKind;
+use crate::framing::{Asked, write_head};
+use crate::peer::Peer;
+use crate::registry::Registry;
+use crate::response::Body;
+use crate::{answer, socket};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+/// Waiting connections the kernel may hold for us; it caps this by `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// How long accepting rests when the process or the system is out of descriptors or memory.
+const EXHAUSTED_REST: Duration = Duration::from_millis(100);
+
+/// All connections of a server, and what they do.
+#[derive(Debug)]
+pub struct Edge<S> {
+    service: S,
+    registry: Arc<Registry>,
+}
+
+/// Binds a listening socket: reusable at once after a restart, both families on `::`.
+pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::from(addr))?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+impl<S: Service> Edge<S> {
+    pub fn new(service: S, registry: Arc<Registry>) -> Arc<Self> {
+        Arc::new(Self { service, registry })
+    }
+
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Accepts until `stop`, then closes the listening socket. Connections go on.
+    pub async fn accept(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+        // Around the loop, not inside it: a stop must not race with a connection half accepted.
+        stop.run_until_cancelled(self.accept_all(&listener)).await;
+    }
+
+    async fn accept_all(self: &Arc<Self>, listener: &TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, remote)) => self.start(stream, remote),
+                // The client went away before we took it (ECONNABORTED and its kin).
+                Err(error) if is_of_one_client(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, open = self.registry.len(), "can't accept a connection");
+                    tokio::time::sleep(EXHAUSTED_REST).await;
+                }
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr) {
+        let rules = self.service.rules();
+        if self.registry.len() >= rules.limits.connections_max {
+            tracing::warn!(%remote, max = rules.limits.connections_max, "limits.connections reached, a client was turned away");
+            turn_away(&stream);
+            return;
+        }
+        let Ok(local) = stream.local_addr() else { return };
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        if rules.tcp_keepalive && socket2::SockRef::from(&stream).set_keepalive(true).is_err() {
+            return;
+        }
+        let entry = self.registry.enter();
+        let peer = Peer { conn: entry.line().conn(), remote, local, tls: false };
+        let connection = Connection::new(Arc::clone(self), peer, entry, socket::split(stream));
+        tokio::spawn(connection.run());
+    }
+}
+
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Says 503 in one write, without a task: that is all a client gets that is one too many.
+fn turn_away(stream: &TcpStream) {
+    let response = answer::answer(&FaultKind::Overloaded { retry_after: 1 }.into(), false);
+    let asked = Asked::unreadable();
+    let mut out = Vec::new();
+    write_head(&mut out, &response, asked, asked.delimiting(&response), false);
+    if let Body::Bytes(bytes) = &response.body {
+        out.extend_from_slice(bytes);
+    }
+    // A client that can't be told finds the connection closed.
+    let _told = stream.try_write(&out);
+}

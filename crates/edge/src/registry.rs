@@ -1,0 +1,164 @@
+//! Every open connection by its number: the one shared map.
+
+use crate::line::{Delivered, Delivery, Line};
+use crate::peer::ConnId;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Locks are held for a map operation only; shards keep connections on different cores apart.
+const SHARDS: usize = 64;
+
+#[derive(Debug)]
+pub struct Registry {
+    last: AtomicU64,
+    open: AtomicUsize,
+    emptied: Notify,
+    shards: Box<[Mutex<Shard>]>,
+}
+
+type Shard = HashMap<u64, Arc<Line>, BuildHasherDefault<CountingHasher>>;
+
+/// A connection's place in the registry; leaving happens when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    registry: Arc<Registry>,
+    line: Arc<Line>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            last: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            emptied: Notify::new(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
+    }
+}
+
+impl Registry {
+    pub(crate) fn enter(self: &Arc<Self>) -> Entry {
+        let conn = ConnId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
+        let line = Arc::new(Line::new(conn));
+        self.shard(conn).insert(conn.0, Arc::clone(&line));
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Entry { registry: Arc::clone(self), line }
+    }
+
+    /// How many connections are open.
+    pub fn len(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Hands `delivery` to connection `conn`; at most `limit_bytes` may wait there.
+    pub fn deliver(&self, conn: ConnId, delivery: Delivery, limit_bytes: usize) -> Delivered {
+        match self.find(conn) {
+            Some(line) => line.deliver(delivery, limit_bytes),
+            None => Delivered::Gone,
+        }
+    }
+
+    pub fn find(&self, conn: ConnId) -> Option<Arc<Line>> {
+        self.shard(conn).get(&conn.0).cloned()
+    }
+
+    /// Asks every connection to close as soon as it is idle.
+    pub fn drain(&self) {
+        self.each(Line::drain);
+    }
+
+    /// Closes every connection at once.
+    pub fn kill(&self) {
+        self.each(Line::kill);
+    }
+
+    /// Returns when no connection is open.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn each(&self, f: impl Fn(&Line)) {
+        for shard in &self.shards {
+            let lines: Vec<_> = lock(shard).values().cloned().collect();
+            lines.iter().for_each(|line| f(line));
+        }
+    }
+
+    fn shard(&self, conn: ConnId) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[(conn.0 % SHARDS as u64) as usize])
+    }
+}
+
+impl Entry {
+    pub(crate) fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.line.close();
+        self.registry.shard(self.line.conn()).remove(&self.line.conn().0);
+        if self.registry.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.registry.emptied.notify_waiters();
+        }
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keys are a counter of ours, not a peer's choice: spreading them is enough.
+#[derive(Debug, Default)]
+pub struct CountingHasher(u64);
+
+impl Hasher for CountingHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        // Fibonacci hashing: the high bits, which the map uses, change with every key.
+        self.0 = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_number_is_never_given_twice_and_leaves_with_its_connection() {
+        let registry = Arc::new(Registry::default());
+        let first = registry.enter();
+        let second = registry.enter();
+        assert_eq!((first.line().conn(), second.line().conn()), (ConnId(1), ConnId(2)));
+        drop(second);
+        assert!(registry.find(ConnId(2)).is_none());
+        assert_eq!(registry.enter().line().conn(), ConnId(3));
+        drop(first);
+        tokio::time::timeout(Duration::from_secs(5), registry.emptied()).await.unwrap();
+        assert!(registry.is_empty());
+    }
+}

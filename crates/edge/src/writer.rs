@@ -1,0 +1,156 @@
+//! The write half of a connection: the only place that sends bytes to a client.
+
+use crate::alarm::Alarm;
+use crate::line::Line;
+use crate::socket::WriteHalf;
+use bytes::{Buf, Bytes};
+use http1::{CloseReason, Deadline};
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    half: WriteHalf,
+    line: Arc<Line>,
+    alarm: Alarm,
+    /// Bytes that the client's side has taken.
+    pub(crate) sent: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(half: WriteHalf, line: Arc<Line>) -> Self {
+        Self { half, line, alarm: Alarm::default(), sent: 0 }
+    }
+
+    /// Sends `head` and then `body`, in one system call where the socket takes them.
+    ///
+    /// `head` may live in a buffer that is not ours to keep: what the socket does not take at
+    /// once is copied.
+    pub(crate) fn start(&mut self, head: &[u8], body: Bytes) -> Result<Unsent, CloseReason> {
+        let taken = match self.half.try_write(&[IoSlice::new(head), IoSlice::new(&body)]) {
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => return Err(CloseReason::PeerClosed),
+        };
+        self.sent += taken as u64;
+        let head_left = head.get(taken..).unwrap_or_default();
+        let body_left = body.slice(taken.saturating_sub(head.len())..);
+        Ok(Unsent { head: Bytes::copy_from_slice(head_left), body: body_left })
+    }
+
+    /// Sends what is left, as long as the client makes progress within `deadline`.
+    pub(crate) async fn finish(
+        &mut self,
+        mut unsent: Unsent,
+        deadline: Duration,
+    ) -> Result<(), CloseReason> {
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        let mut since = Instant::now();
+        poll_fn(|cx| {
+            while !unsent.is_empty() {
+                let bufs = [IoSlice::new(&unsent.head), IoSlice::new(&unsent.body)];
+                let Poll::Ready(taken) = self.half.poll_write(cx, &bufs) else {
+                    return self.poll_stalled(cx, since + deadline);
+                };
+                let taken = taken.map_err(|_| CloseReason::PeerClosed)?;
+                if taken == 0 {
+                    return Poll::Ready(Err(CloseReason::PeerClosed));
+                }
+                self.sent += taken as u64;
+                unsent.advance(taken);
+                since = Instant::now();
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    pub(crate) async fn send(
+        &mut self,
+        bytes: Bytes,
+        deadline: Duration,
+    ) -> Result<(), CloseReason> {
+        let unsent = self.start(&[], bytes)?;
+        self.finish(unsent, deadline).await
+    }
+
+    /// Sends part of a file without a copy through our memory.
+    pub(crate) async fn send_file(
+        &mut self,
+        slice: &crate::response::FileSlice,
+        deadline: Duration,
+    ) -> Result<(), CloseReason> {
+        let mut offset = slice.offset;
+        let end = slice.offset + slice.length;
+        let mut since = Instant::now();
+        poll_fn(|cx| {
+            while offset < end {
+                match self.half.try_sendfile(&slice.file, offset, end - offset) {
+                    // The file was cut while we sent it: the promised length can't be kept.
+                    Ok(0) => {
+                        return Poll::Ready(Err(CloseReason::Io(io::ErrorKind::UnexpectedEof)));
+                    }
+                    Ok(taken) => {
+                        offset += taken as u64;
+                        self.sent += taken as u64;
+                        since = Instant::now();
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        match self.half.poll_writable(cx) {
+                            Poll::Ready(Ok(())) => {}
+                            Poll::Ready(Err(_)) => {
+                                return Poll::Ready(Err(CloseReason::PeerClosed));
+                            }
+                            Poll::Pending => return self.poll_stalled(cx, since + deadline),
+                        }
+                    }
+                    Err(_) => return Poll::Ready(Err(CloseReason::PeerClosed)),
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Ends our side of the stream; the client may still be sending.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.half.poll_shutdown(cx)).await
+    }
+
+    fn poll_stalled(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Instant,
+    ) -> Poll<Result<(), CloseReason>> {
+        if self.line.poll_killed(cx).is_ready() {
+            return Poll::Ready(Err(CloseReason::Killed));
+        }
+        ready!(self.alarm.poll_expired(cx, deadline));
+        Poll::Ready(Err(CloseReason::Deadline(Deadline::Write)))
+    }
+}
+
+/// What the socket has not taken yet.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    head: Bytes,
+    body: Bytes,
+}
+
+impl Unsent {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.body.is_empty()
+    }
+
+    fn advance(&mut self, taken: usize) {
+        let of_head = taken.min(self.head.len());
+        self.head.advance(of_head);
+        self.body.advance(taken - of_head);
+    }
+}

@@ -1,0 +1,1 @@
+//! A directory of files: GET and HEAD, decided first and then sent.

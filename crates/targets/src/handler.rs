@@ -1,0 +1,1 @@
+//! Handlers over ZeroMQ: a request becomes a message, replies become bytes for clients.

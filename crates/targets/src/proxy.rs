@@ -1,0 +1,1 @@
+//! An HTTP/1.1 back end, streamed both ways.
