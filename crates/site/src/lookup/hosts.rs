@@ -276,3 +276,88 @@ fn name_of(authority: &str) -> &str {
     let name = authority.get(..end).unwrap_or(authority);
     name.strip_suffix('.').unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(matching: &[&str], default: usize, steps_max: u32) -> Hosts {
+        let hosts = matching
+            .iter()
+            .map(|text| Host {
+                name: (*text).to_owned(),
+                matching: HostMatching::compile(text).unwrap(),
+                routes: Routes::default(),
+            })
+            .collect();
+        Hosts::new(hosts, default, steps_max).unwrap()
+    }
+
+    #[test]
+    fn hosts_are_found_by_name_then_suffix_then_pattern() {
+        let hosts = hosts(
+            &[
+                "default",
+                "example.com",
+                "WWW.Example.com.",
+                ".example.com",
+                ".only-below.org",
+                "[::1]",
+                "localhost:6767",
+                "([0-9]+).Num.org",
+                "(x.*)num.org",
+                "(\\u+).case.org",
+                "",
+                "example.com",
+            ],
+            0,
+            1000,
+        );
+        let check = |asked: &str, expected: &str| {
+            assert_eq!(hosts.host(Some(asked)).name, expected, "{asked}");
+        };
+        check("example.com", "example.com");
+        check("Example.COM.:8080", "example.com");
+        check("www.example.com", "WWW.Example.com.");
+        check("a.www.example.com", "WWW.Example.com.");
+        check("api.example.com", ".example.com");
+        check("evilexample.com", "default");
+        check("com", "default");
+        check("only-below.org", ".only-below.org");
+        check("x.only-below.org", ".only-below.org");
+        check("[::1]:80", "[::1]");
+        check("[::1]", "[::1]");
+        check("[::2]", "default");
+        check("[::1", "default");
+        check("::1", "default");
+        check(" localhost:1 ", "localhost:6767");
+        check("12.num.org", "([0-9]+).Num.org");
+        check("x12.NUM.org", "(x.*)num.org");
+        check("12x.num.org", "default");
+        check("AB.case.org", "(\\u+).case.org");
+        check(".", "default");
+        check("..", "default");
+        check("..example.com", ".example.com");
+        check("", "default");
+        check(&"é".repeat(400), "default");
+        check(&format!("{}.EXAMPLE.com", "A".repeat(400)), ".example.com");
+        check(&format!("x{}num.org", "A".repeat(400)), "(x.*)num.org");
+        assert_eq!(hosts.host(None).name, "default");
+    }
+
+    #[test]
+    fn a_pattern_out_of_steps_leads_to_the_default_host() {
+        let hosts = hosts(&["default", "(.*.*.*x)"], 0, 50);
+        let asked = "a".repeat(200);
+        let search = hosts.search(Some(&asked));
+        assert_eq!(search.host.name, "default");
+        assert_eq!(search.out_of_steps.unwrap().name, "(.*.*.*x)");
+        assert!(hosts.search(Some("ax")).out_of_steps.is_none());
+        assert_eq!(hosts.host(Some("ax")).name, "(.*.*.*x)");
+    }
+
+    #[test]
+    fn the_default_host_must_be_there() {
+        assert!(Hosts::new(Vec::new(), 0, 1).is_none());
+    }
+}

@@ -128,3 +128,76 @@ impl<'a> IntoIterator for &'a Routes {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::target::Proxy;
+
+    fn route(text: &str) -> Route {
+        let proxy = Proxy { index: 0, id: 1, addr: "localhost".into(), port: 80 };
+        Route::new(text, Target::Proxy(Arc::new(proxy))).unwrap()
+    }
+
+    #[test]
+    fn a_pattern_out_of_steps_finds_nothing() {
+        let routes = Routes::new(vec![route("/"), route("/secret/(.*.*.*x)$")], 50);
+        let path = format!("/secret/{}", "a".repeat(200));
+        let search = routes.search(&path);
+        assert!(search.found.is_none());
+        assert_eq!(search.out_of_steps.unwrap().text, "/secret/(.*.*.*x)$");
+        assert_eq!(routes.search("/secret/y").found.unwrap().route.text, "/");
+    }
+
+    #[test]
+    fn a_fault_counts_from_the_start_of_the_route() {
+        let proxy = Proxy { index: 0, id: 1, addr: "localhost".into(), port: 80 };
+        let fault = Route::new("/f/([0-9)$", Target::Proxy(Arc::new(proxy))).unwrap_err();
+        assert_eq!(fault.offset, 4);
+    }
+
+    #[test]
+    fn prefixes_may_hold_any_character() {
+        let routes = Routes::new(vec![route("/é"), route("@chat"), route("")], 1);
+        let check = |path: &str, prefix: &str, rest: &str| {
+            let found = routes.search(path).found.unwrap();
+            assert_eq!((found.prefix, found.rest), (prefix, rest));
+        };
+        check("/éa", "/é", "a");
+        check("@chat", "@chat", "");
+        check("/è", "", "/è");
+        check("", "", "");
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_linear_search_finds(
+            texts in prop::collection::vec("[ab/]{0,4}(\\([ab][.ab]\\)\\$?)?", 0..20),
+            path in "[ab/]{0,7}",
+        ) {
+            let routes: Vec<Route> = texts.iter().map(|text| route(text)).collect();
+            let matches = |route: &Route| {
+                let rest = path.strip_prefix(route.prefix())?;
+                let verdict = route.pattern.as_ref().map_or(Verdict::Matches, |pattern| {
+                    pattern.compare(rest.as_bytes(), &mut Steps::new(1000))
+                });
+                (verdict == Verdict::Matches).then_some(())
+            };
+            let expected = routes
+                .iter()
+                .enumerate()
+                .filter(|(_, route)| matches(route).is_some())
+                .min_by_key(|(at, route)| {
+                    (std::cmp::Reverse(route.prefix_len), route.pattern.is_none(), *at)
+                })
+                .map(|(_, route)| route.text.clone());
+            let routes = Routes::new(routes, 100_000);
+            let found = routes.search(&path).found.map(|found| found.route.text.clone());
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

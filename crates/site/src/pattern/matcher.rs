@@ -169,3 +169,164 @@ fn insert(words: &mut [u64], at: usize) {
         *word |= 1 << (at % 64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict(pattern: &str, text: &[u8]) -> Verdict {
+        Pattern::compile(pattern).unwrap().compare(text, &mut Steps::new(1_000_000))
+    }
+
+    #[test]
+    fn each_part_of_the_language() {
+        let check = |pattern: &str, matching: &[&str], differing: &[&str]| {
+            for text in matching {
+                let got = verdict(pattern, text.as_bytes());
+                assert_eq!(got, Verdict::Matches, "{pattern} on {text}");
+            }
+            for text in differing {
+                let got = verdict(pattern, text.as_bytes());
+                assert_eq!(got, Verdict::Differs, "{pattern} on {text}");
+            }
+        };
+        check("", &["", "x"], &[]);
+        check("$", &[""], &["x"]);
+        check("()$", &[""], &["x"]);
+        check("a$b", &["a$b"], &["ab", "a"]);
+        check("(a$)", &["a$"], &["a"]);
+        check("a.c", &["abc", "a.cd"], &["ac", "xabc"]);
+        check("a?b*c+$", &["c", "abbcc", "bc", "ac"], &["", "ab", "aac"]);
+        check("([a-z]-)x$", &["x", "abx"], &["aXx", "abxy"]);
+        check("**$", &["", "***"], &["a"]);
+        check("(ab)+$", &["ab+"], &["abab", "ab"]);
+        check("\\a\\d\\l\\u\\w\\x\\p\\s$", &["a1bC9f! "], &["", "a1bC9g! ", "a1bc9f! "]);
+        check("\\A\\D\\W$", &["1a-", "-a "], &["aa-", "11-", "1aa"]);
+        check("\\c\\z\\s$", &["\x01\0\x0b"], &["a\0 "]);
+        check("\\.\\-\\(\\)\\\\$", &[".-()\\"], &["x-()\\"]);
+        check("[]]$", &["]"], &["["]);
+        check("[^]]$", &["a", "["], &["]"]);
+        check("[a-]$", &["a", "-"], &["b"]);
+        check("[-a]$", &["a", "-"], &["b"]);
+        check("[\\d_]+$", &["1_2"], &["a"]);
+        check("[\\]]$", &["]"], &["\\"]);
+        check("[^\\D]$", &["1"], &["a"]);
+        check("[z-a]$", &[], &["a", "z", "-"]);
+        check("\\b()$", &["()", "(a(b)c)"], &["", "((a)", "()x", "x()"]);
+        check("\\b''x", &["''x", "'a'x"], &["'x", "x"]);
+        check(".*\\b()$", &["a(b)", "(a)(b)"], &["(a)b"]);
+        check("\\f[a-z]x", &["x"], &["ax", ""]);
+        check(".*\\f[\\d]1$", &["a1", "1"], &["11a", "21"]);
+        check(".+\\f[^a]$", &["a"], &["b"]);
+    }
+
+    #[test]
+    fn long_texts_cross_the_words_of_a_set() {
+        let long = "a".repeat(8192);
+        assert_eq!(verdict("(a*a*a*a*a*a*a*a*a*a*a*a*b)$", long.as_bytes()), Verdict::Differs);
+        assert_eq!(verdict("(.*.*.*)$", long.as_bytes()), Verdict::Matches);
+        let text = format!("{long}b");
+        assert_eq!(verdict("a+b$", text.as_bytes()), Verdict::Matches);
+    }
+
+    #[test]
+    fn a_budget_that_runs_out_is_neither_yes_nor_no() {
+        let pattern = Pattern::compile("a*a*a*$").unwrap();
+        let text = "a".repeat(1000);
+        let mut steps = Steps::new(1500);
+        assert_eq!(pattern.compare(text.as_bytes(), &mut steps), Verdict::OutOfSteps);
+        assert_eq!(pattern.compare(b"", &mut steps), Verdict::OutOfSteps);
+        assert_eq!(pattern.compare(text.as_bytes(), &mut Steps::new(4000)), Verdict::Matches);
+    }
+
+    /// What the language means, by trying everything; for short texts only.
+    fn by_trying(items: &[Item], end: bool, text: &[u8], at: usize) -> bool {
+        let Some((item, rest)) = items.split_first() else {
+            return !end || at == text.len();
+        };
+        let has = |set: &ByteSet, at: usize| text.get(at).is_some_and(|&b| set.contains(b));
+        let go = |at: usize| by_trying(rest, end, text, at);
+        match item {
+            Item::One(set) => has(set, at) && go(at + 1),
+            Item::Optional(set) => (has(set, at) && go(at + 1)) || go(at),
+            Item::Many(set) | Item::Some(set) => {
+                let run = (at..).take_while(|&i| has(set, i)).count();
+                let least = usize::from(matches!(item, Item::Some(_)));
+                (least..=run).any(|n| go(at + n))
+            }
+            Item::Balanced(open, close) => {
+                if text.get(at) != Some(open) {
+                    return false;
+                }
+                let mut depth = 1;
+                for (i, byte) in text.iter().enumerate().skip(at + 1) {
+                    if byte == close {
+                        depth -= 1;
+                        if depth == 0 {
+                            return go(i + 1);
+                        }
+                    } else if byte == open {
+                        depth += 1;
+                    }
+                }
+                false
+            }
+            Item::Frontier(set) => {
+                let before = if at == 0 { 0 } else { text[at - 1] };
+                let after = text.get(at).copied().unwrap_or(0);
+                !set.contains(before) && set.contains(after) && go(at)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_trying_everything_finds(
+            pattern in prop::collection::vec(
+                prop::sample::select(vec![
+                    "a", "b", "a*", "b+", "a-", "b?", ".", ".*", "[ab]", "[^a]+", "\\d", "\\A*",
+                    "\\bab", "\\baa", "\\f[a]", "\\f[^b]", "(", ")", "1",
+                ]),
+                0..7,
+            ),
+            end in any::<bool>(),
+            text in "[ab1]{0,9}",
+        ) {
+            let mut pattern = pattern.concat();
+            if end {
+                pattern.push('$');
+            }
+            let compiled = Pattern::compile(&pattern).unwrap();
+            let expected = by_trying(&compiled.items, compiled.to_the_end, text.as_bytes(), 0);
+            let got = compiled.compare(text.as_bytes(), &mut Steps::new(1_000_000));
+            prop_assert_eq!(got == Verdict::Matches, expected, "{} on {}", pattern, text);
+        }
+
+        #[test]
+        fn any_pattern_and_text_end_within_the_budget(
+            pattern in "[a-c\\\\(){}\\[\\]^$*+?.bfdA\\-]{0,40}",
+            text in prop::collection::vec(any::<u8>(), 0..600),
+            budget in 0u32..20_000,
+        ) {
+            if let Ok(pattern) = Pattern::compile(&pattern) {
+                let items = pattern.items.len();
+                let mut steps = Steps::new(budget);
+                let got = pattern.compare(&text, &mut steps);
+                // Every item costs at most two passes over the text and two over the words.
+                let most = items * 2 * (text.len() + 1 + text.len() / 64 + 1);
+                prop_assert!(got != Verdict::OutOfSteps || most > budget as usize);
+            }
+        }
+
+        #[test]
+        fn any_text_compiles_or_is_refused(pattern in any::<String>(), text in any::<String>()) {
+            if let Ok(pattern) = Pattern::compile(&pattern) {
+                let mut steps = Steps::new(100_000);
+                let verdict = pattern.compare(text.as_bytes(), &mut steps);
+                prop_assert_ne!(verdict, Verdict::OutOfSteps);
+            }
+        }
+    }
+}
