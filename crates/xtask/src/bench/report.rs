@@ -37,10 +37,11 @@ pub(super) struct Report {
 impl Report {
     /// Markdown. A ratio is that server's figure divided by ours.
     pub(super) fn table(&self) -> String {
-        let mut text = "\
-            | case | server | requests/s | to us | CPU us/request | to us |\n\
-            | --- | --- | ---: | ---: | ---: | ---: |\n"
-            .to_owned();
+        let mut text = String::new();
+        if !self.rows.is_empty() {
+            text.push_str("| case | server | requests/s | to us | CPU us/request | to us |\n");
+            text.push_str("| --- | --- | ---: | ---: | ---: | ---: |\n");
+        }
         for row in &self.rows {
             let ours = self.rows.iter().find(|r| r.case == row.case && r.server == Server::Us);
             let (rate, cpu) = (median(&row.rates), median(&row.cpus));

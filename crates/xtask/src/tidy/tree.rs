@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::source::Source;
 
-/// Directories that hold no source of ours.
-const SKIPPED: &[&str] = &["target", "golden", "corpus", "book", "runs", "__pycache__"];
+/// Directories that hold no source of ours, by their path from the root.
+const SKIPPED: &[&str] = &["target", "tests/golden", "tests/corpus", "docs/book", "benches/runs"];
 const READ: &[&str] = &["rs", "toml", "py", "md"];
 
 /// A text file, by its path from the root.
@@ -45,17 +45,17 @@ impl Tree {
     fn add(&mut self, root: &Path, directory: &Path) -> std::io::Result<()> {
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || SKIPPED.contains(&name.as_str()) {
+            let path = entry.path();
+            let inside = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if is_hidden || SKIPPED.contains(&inside.as_str()) {
                 continue;
             }
-            let path = entry.path();
             if entry.file_type()?.is_dir() {
                 self.add(root, &path)?;
             } else if path.extension().is_some_and(|e| READ.iter().any(|r| e == *r)) {
                 let text = std::fs::read_to_string(&path)?;
-                let inside = path.strip_prefix(root).unwrap_or(&path);
-                self.files.push(TextFile::new(inside.to_string_lossy().into_owned(), text));
+                self.files.push(TextFile::new(inside, text));
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ main = Server(
 settings = {{
     "server.daemonize": 0
     "superpoll.max_fd": 16384
+    "limits.connections": 16000
     "control_port": "ipc://run/control-{port}"
     "limits.min_ping": 0
     "limits.min_read_rate": 0
@@ -80,6 +81,7 @@ pub(super) fn upstream(port: u16) -> String {
 fn nginx_frame(name: &str) -> String {
     format!(
         "daemon off;
+user root;
 worker_processes 1;
 pid {{dir}}/run/{name}.pid;
 error_log stderr;
@@ -98,7 +100,8 @@ http {{
 pub(super) fn haproxy(port: u16, upstream: u16) -> String {
     format!(
         "global
-    maxconn 16384
+    maxconn 16000
+    no strict-limits
     nbthread 1
     log stdout format raw local0
 defaults
