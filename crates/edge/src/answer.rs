@@ -54,7 +54,7 @@ pub fn reason(status: u16) -> &'static str {
 }
 
 /// The response to a fault: plain text, or JSON where the client asks for it.
-pub fn answer(fault: &Fault, json: bool) -> Response<'static> {
+pub(crate) fn answer(fault: &Fault, json: bool) -> Response<'static> {
     let verdict = fault.kind.verdict();
     let mut response = Response::new(verdict.status);
     response.close = !verdict.keep;
@@ -80,7 +80,7 @@ pub fn answer(fault: &Fault, json: bool) -> Response<'static> {
 
 /// Whether an Accept value prefers JSON for an error: it names it and does not name text or HTML
 /// before it. Weights are not read; a person's browser names text/html first, a program JSON.
-pub fn prefers_json(accept: &[u8]) -> bool {
+pub(crate) fn prefers_json(accept: &[u8]) -> bool {
     for range in accept.split(|&byte| byte == b',') {
         let media = range.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
         if media.eq_ignore_ascii_case(b"application/json") {

@@ -188,16 +188,16 @@ impl<S: Service> Connection<S> {
                 let (status, keep) = (streaming.status, !streaming.close);
                 let line = self.entry.line();
                 let ended = respond(&mut self.writer, line, streaming, (asked, keep), rules).await;
-                Settled::Sent(status, ended.map(Ended::from))
+                Settled::Sent { status, content_bytes: None, ended: ended.map(Ended::from) }
             }
         };
-        let (status, ended) = match settled {
-            Settled::Sent(status, ended) => (status, ended),
+        let (status, content_bytes, ended) = match settled {
+            Settled::Sent { status, content_bytes, ended } => (status, content_bytes, ended),
             Settled::Response(response, because) => {
                 let (status, keep) = (response.status, !response.close && !self.stuck(head));
                 let line = self.entry.line();
                 let ended = respond(&mut self.writer, line, response, (asked, keep), rules).await;
-                (status, ended.map(|reason| because.unwrap_or(reason).into()))
+                (status, None, ended.map(|reason| because.unwrap_or(reason).into()))
             }
         };
         let ended = match ended {
@@ -209,7 +209,7 @@ impl<S: Service> Connection<S> {
             head: Some(head),
             trace: Some(trace),
             status,
-            sent: self.writer.sent - sent_before,
+            sent: content_bytes.unwrap_or(self.writer.sent - sent_before),
             took: began.elapsed(),
             close: ended.map(|ended| ended.reason),
         });
@@ -299,7 +299,11 @@ impl<S: Service> Connection<S> {
 
 /// An answer that needs nothing more from the client.
 enum Settled {
-    Sent(u16, Option<Ended>),
+    Sent {
+        status: u16,
+        content_bytes: Option<u64>,
+        ended: Option<Ended>,
+    },
     /// To be sent, and why the connection then ends, if a fault says so.
     Response(Response<'static>, Option<CloseReason>),
 }
@@ -309,7 +313,11 @@ fn settle(answer: Answer<'_>, asked: Asked) -> Result<Settled, Response<'_>> {
     match answer {
         Answer::Relayed(relayed) => {
             let ended = relayed.close.map(|reason| Ended { reason, by: relayed.by });
-            Ok(Settled::Sent(relayed.status.unwrap_or(0), ended))
+            Ok(Settled::Sent {
+                status: relayed.status.unwrap_or(0),
+                content_bytes: Some(relayed.content_bytes),
+                ended,
+            })
         }
         Answer::Fault(fault) => {
             Ok(Settled::Response(answer::answer(&fault, asked.json), closes(&fault)))

@@ -65,6 +65,8 @@ pub enum Reading {
 pub struct Relayed {
     /// The status that was read along; `None` if the bytes were not HTTP.
     pub status: Option<u16>,
+    /// Content bytes, as far as they could be told from framing.
+    pub content_bytes: u64,
     /// Why the connection can't go on, if it can't.
     pub close: Option<CloseReason>,
     /// The handler that closed it, if one did.
@@ -144,7 +146,7 @@ impl<'w> Conversation<'w> {
     }
 
     fn poll_event(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         body: &mut RequestBody<'_>,
         reading: Reading,
@@ -221,7 +223,7 @@ impl<'w> Conversation<'w> {
         end.map(|reason| self.end(reason))
     }
 
-    fn fail(&mut self, fault: Fault) -> Turn {
+    fn fail(&self, fault: Fault) -> Turn {
         if self.answer == Answered::Nothing {
             return Turn::Failed(fault);
         }
@@ -233,18 +235,23 @@ impl<'w> Conversation<'w> {
         })
     }
 
-    fn end(&mut self, reason: CloseReason) -> Turn {
+    fn end(&self, reason: CloseReason) -> Turn {
         Turn::Over(self.relayed(Some(reason)))
     }
 
-    fn end_by(&mut self, reason: CloseReason, by: AudienceId) -> Turn {
+    fn end_by(&self, reason: CloseReason, by: AudienceId) -> Turn {
         Turn::Over(Relayed { by: Some(by), ..self.relayed(Some(reason)) })
     }
 
     fn relayed(&self, close: Option<CloseReason>) -> Relayed {
         // A complete answer never closes by itself, whatever its Connection field says: as in
         // Mongrel2, closing is the handler's business, and the idle deadline's.
-        Relayed { status: self.tracker.status(), close, by: None }
+        Relayed {
+            status: self.tracker.status(),
+            content_bytes: self.tracker.body_bytes(),
+            close,
+            by: None,
+        }
     }
 }
 

@@ -66,7 +66,7 @@ pub struct AccessRecord<'a, T> {
     pub trace: Option<T>,
     /// 0 when nothing was answered, or what was answered is not HTTP.
     pub status: u16,
-    /// Bytes sent to the client, heads included.
+    /// Content bytes sent to the client.
     pub sent: u64,
     pub took: Duration,
     /// Why the connection ended, if it ended with this exchange.

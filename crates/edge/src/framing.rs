@@ -10,7 +10,7 @@ use std::io::Write as _;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) head_only: bool,
-    pub(crate) http10: bool,
+    pub(crate) version: Version,
     pub(crate) persistent: bool,
     pub(crate) json: bool,
 }
@@ -30,7 +30,7 @@ impl Asked {
     pub(crate) fn by(head: &RequestHead) -> Self {
         Self {
             head_only: head.is_head(),
-            http10: head.version() == Version::Http10,
+            version: head.version(),
             persistent: head.persistent(),
             json: head.field("accept").is_some_and(crate::answer::prefers_json),
         }
@@ -38,7 +38,7 @@ impl Asked {
 
     /// For a request that could not be read: nothing may follow its answer.
     pub(crate) fn unreadable() -> Self {
-        Self { head_only: false, http10: false, persistent: false, json: false }
+        Self { head_only: false, version: Version::Http11, persistent: false, json: false }
     }
 
     pub(crate) fn delimiting(self, response: &Response<'_>) -> Delimiting {
@@ -46,7 +46,7 @@ impl Asked {
             _ if bodiless(response.status) || self.head_only => Delimiting::None,
             (Body::Absent { .. }, _) => Delimiting::None,
             (_, Some(length)) => Delimiting::Length(length),
-            (_, None) if self.http10 => Delimiting::Close,
+            (_, None) if self.version == Version::Http10 => Delimiting::Close,
             (_, None) => Delimiting::Chunked,
         }
     }
@@ -75,7 +75,7 @@ pub(crate) fn write_head(
     }
     if !keep {
         out.extend_from_slice(b"Connection: close\r\n");
-    } else if asked.http10 {
+    } else if asked.version == Version::Http10 {
         out.extend_from_slice(b"Connection: keep-alive\r\n");
     }
     out.extend_from_slice(b"\r\n");
@@ -104,7 +104,8 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    const GET: Asked = Asked { head_only: false, http10: false, persistent: true, json: false };
+    const GET: Asked =
+        Asked { head_only: false, version: Version::Http11, persistent: true, json: false };
 
     fn head(response: &Response<'_>, asked: Asked, keep: bool) -> (Delimiting, String) {
         let delimiting = asked.delimiting(response);
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn content_is_delimited_by_its_kind_and_the_clients_version() {
         let asked_head = Asked { head_only: true, ..GET };
-        let http10 = Asked { http10: true, ..GET };
+        let http10 = Asked { version: Version::Http10, ..GET };
         let bytes = || Body::Bytes(Bytes::from_static(b"hello"));
         let absent = |length| Body::Absent { length };
         for (status, body, asked, keep, delimiting, expected) in [

@@ -149,7 +149,7 @@ impl Line {
         self.state().draining
     }
 
-    pub(crate) fn poll_heard(&self, cx: &mut Context<'_>) -> Poll<Heard> {
+    pub(crate) fn poll_heard(&self, cx: &Context<'_>) -> Poll<Heard> {
         let mut state = self.state();
         if state.killed {
             return Poll::Ready(Heard::Killed);
@@ -166,7 +166,7 @@ impl Line {
     }
 
     /// Ready once the connection is killed; deliveries stay queued.
-    pub(crate) fn poll_killed(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if state.killed {
             return Poll::Ready(());
@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn hear(line: &Line) -> Option<Heard> {
-        match line.poll_heard(&mut Context::from_waker(Waker::noop())) {
+        match line.poll_heard(&Context::from_waker(Waker::noop())) {
             Poll::Ready(heard) => Some(heard),
             Poll::Pending => None,
         }

@@ -89,7 +89,8 @@ impl<S: Service> Edge<S> {
             return;
         }
         let entry = self.registry.enter();
-        let peer = Peer { conn: entry.line().conn(), remote, local, tls: false };
+        let (conn, remote_addr) = (entry.line().conn(), remote.ip().to_string().into_boxed_str());
+        let peer = Peer { conn, remote, remote_addr, local, tls: false };
         let connection = Connection::new(Arc::clone(self), peer, entry, socket::split(stream));
         tokio::spawn(connection.run());
     }

@@ -18,6 +18,8 @@ impl fmt::Display for ConnId {
 pub struct Peer {
     pub conn: ConnId,
     pub remote: SocketAddr,
+    /// The remote address without its port, as handlers and logs are told it.
+    pub remote_addr: Box<str>,
     pub local: SocketAddr,
     pub tls: bool,
 }

@@ -124,7 +124,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 /// Keys are a counter of ours, not a peer's choice: spreading them is enough.
 #[derive(Debug, Default)]
-pub struct CountingHasher(u64);
+pub(crate) struct CountingHasher(u64);
 
 impl Hasher for CountingHasher {
     fn finish(&self) -> u64 {

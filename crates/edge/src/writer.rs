@@ -12,12 +12,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A client that drains its socket as fast as we fill it lets others have a turn after this much.
+const FILE_TURN_BYTES: u64 = 4 << 20;
+
 #[derive(Debug)]
 pub(crate) struct Writer {
     half: WriteHalf,
     line: Arc<Line>,
     alarm: Alarm,
-    /// Bytes that the client's side has taken.
+    /// Content bytes that the client's side has taken: what was given as `head` does not count.
     pub(crate) sent: u64,
 }
 
@@ -36,9 +39,10 @@ impl Writer {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => return Err(CloseReason::PeerClosed),
         };
-        self.sent += taken as u64;
+        let of_body = taken.saturating_sub(head.len());
+        self.sent += of_body as u64;
         let head_left = head.get(taken..).unwrap_or_default();
-        let body_left = body.slice(taken.saturating_sub(head.len())..);
+        let body_left = body.slice(of_body..);
         Ok(Unsent { head: Bytes::copy_from_slice(head_left), body: body_left })
     }
 
@@ -62,8 +66,7 @@ impl Writer {
                 if taken == 0 {
                     return Poll::Ready(Err(CloseReason::PeerClosed));
                 }
-                self.sent += taken as u64;
-                unsent.advance(taken);
+                self.sent += unsent.advance(taken) as u64;
                 since = Instant::now();
             }
             Poll::Ready(Ok(()))
@@ -90,7 +93,8 @@ impl Writer {
         let end = slice.offset + slice.length;
         let mut since = Instant::now();
         poll_fn(|cx| {
-            while offset < end {
+            let turn_end = end.min(offset + FILE_TURN_BYTES);
+            while offset < turn_end {
                 match self.half.try_sendfile(&slice.file, offset, end - offset) {
                     // The file was cut while we sent it: the promised length can't be kept.
                     Ok(0) => {
@@ -112,6 +116,10 @@ impl Writer {
                     }
                     Err(_) => return Poll::Ready(Err(CloseReason::PeerClosed)),
                 }
+            }
+            if offset < end {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             Poll::Ready(Ok(()))
         })
@@ -148,9 +156,11 @@ impl Unsent {
         self.head.is_empty() && self.body.is_empty()
     }
 
-    fn advance(&mut self, taken: usize) {
+    /// How much of `taken` was content.
+    fn advance(&mut self, taken: usize) -> usize {
         let of_head = taken.min(self.head.len());
         self.head.advance(of_head);
         self.body.advance(taken - of_head);
+        taken - of_head
     }
 }
