@@ -1,7 +1,8 @@
 //! Request bodies: a framing decided by the head, and the decoder that follows it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
+use crate::chunk::{Chunks, Step};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 
@@ -30,35 +31,70 @@ pub enum Piece {
 /// Takes one request's body out of the input.
 #[derive(Debug)]
 pub struct BodyDecoder {
-    remaining: u64,
+    state: Remaining,
+}
+
+#[derive(Debug)]
+enum Remaining {
+    Bytes(u64),
+    Chunks(Chunks),
 }
 
 impl BodyDecoder {
-    /// A decoder for one body.
-    pub fn new(framing: Framing, _limits: &Limits) -> Self {
-        Self { remaining: if let Framing::Length(length) = framing { length } else { 0 } }
+    /// A decoder for one body. Of the limits, those on chunk lines and trailers matter here; how large a body may be
+    /// is the caller's to say, who counts the data.
+    pub fn new(framing: Framing, limits: &Limits) -> Self {
+        let state = match framing {
+            Framing::None => Remaining::Bytes(0),
+            Framing::Length(length) => Remaining::Bytes(length),
+            Framing::Chunked => Remaining::Chunks(Chunks::new(limits)),
+        };
+        Self { state }
     }
 
-    /// Takes the next piece. Never blocks, never copies; a refusal is final.
+    /// Takes the next piece. Never copies; a refusal is final.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Piece, Refusal> {
-        if self.remaining == 0 {
-            return Ok(Piece::Done);
+        match &mut self.state {
+            Remaining::Bytes(0) => Ok(Piece::Done),
+            Remaining::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
+            Remaining::Bytes(remaining) => {
+                let len = input.len().min(usize::try_from(*remaining).unwrap_or(usize::MAX));
+                *remaining -= len as u64;
+                Ok(Piece::Data(input.split_to(len).freeze()))
+            }
+            Remaining::Chunks(chunks) => match chunks.step(input)? {
+                Step::Data { skip, len } => {
+                    input.advance(skip);
+                    Ok(Piece::Data(input.split_to(len).freeze()))
+                }
+                Step::More => {
+                    input.clear();
+                    Ok(Piece::NeedMore)
+                }
+                Step::Done { skip } => {
+                    input.advance(skip);
+                    Ok(Piece::Done)
+                }
+            },
         }
-        if input.is_empty() {
-            return Ok(Piece::NeedMore);
-        }
-        let len = input.len().min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        self.remaining = self.remaining.saturating_sub(len as u64);
-        Ok(Piece::Data(input.split_to(len).freeze()))
     }
 
     /// Whether the body is over.
     pub fn is_done(&self) -> bool {
-        self.remaining == 0
+        match &self.state {
+            Remaining::Bytes(remaining) => *remaining == 0,
+            Remaining::Chunks(chunks) => chunks.is_done(),
+        }
     }
 
     /// Bytes still to come, where that is known: all of a Content-Length, or the rest of the present chunk.
     pub fn remaining_hint(&self) -> u64 {
-        self.remaining
+        match &self.state {
+            Remaining::Bytes(remaining) => *remaining,
+            Remaining::Chunks(chunks) => chunks.chunk_remaining(),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The life of a connection on one page: a table of transitions that `step` obeys and `diagram` draws.
 
+use self::{Action as Do, Cue as On, Stage as At};
 use crate::close_reason::CloseReason;
 
 /// Where a connection stands.
@@ -81,16 +82,176 @@ pub enum Action {
     Nothing,
 }
 
+/// Every transition there is. What is not here is a bug of the driver and closes the connection as `out_of_step`.
+const TABLE: &[Transition] = &[
+    row(&[At::Opening, At::Idle], On::Bytes, At::Reading, Do::ReadHead),
+    row(&[At::Reading], On::Head, At::Routing, Do::Route),
+    row(&[At::Routing], On::HandedOver, At::Parked, Do::AwaitReply),
+    row(&[At::Routing, At::Parked], On::Responding, At::Exchanging, Do::Respond),
+    row(&[At::Exchanging], On::Answered, At::Idle, Do::Await),
+    row(&[At::Exchanging], On::AnsweredEarly, At::Skipping, Do::SkipBody),
+    row(&[At::Skipping], On::BodySkipped, At::Idle, Do::Await),
+    // A handler may write to a connection that has no request open.
+    row(&[At::Idle], On::Responding, At::Exchanging, Do::Respond),
+    row(&[At::Reading], On::Responding, At::Reading, Do::Respond),
+    row(&[At::Reading], On::Answered, At::Reading, Do::ReadHead),
+    row(&[At::Opening, At::Idle], On::Switched, At::Tunnel, Do::Tunnel),
+    row(&[At::Routing, At::Parked, At::Exchanging], On::Switched, At::Tunnel, Do::Tunnel),
+    // Nothing is owed to a connection between two requests.
+    row(&[At::Opening, At::Idle], On::Drain, At::Closed, Do::Close),
+    row(&[At::Reading], On::Drain, At::Reading, Do::MakeLast),
+    row(&[At::Routing], On::Drain, At::Routing, Do::MakeLast),
+    row(&[At::Parked], On::Drain, At::Parked, Do::MakeLast),
+    row(&[At::Exchanging], On::Drain, At::Exchanging, Do::MakeLast),
+    row(&[At::Tunnel], On::Drain, At::Tunnel, Do::MakeLast),
+    row(&[At::Skipping], On::Drain, At::Lingering, Do::Linger),
+    row(&[At::Opening, At::Reading, At::Routing], On::Last, At::Lingering, Do::Linger),
+    row(&[At::Parked, At::Exchanging, At::Skipping], On::Last, At::Lingering, Do::Linger),
+    row(&[At::Idle, At::Tunnel], On::Last, At::Lingering, Do::Linger),
+    row(&[At::Opening, At::Reading, At::Routing], On::End, At::Closed, Do::Close),
+    row(&[At::Parked, At::Exchanging, At::Skipping], On::End, At::Closed, Do::Close),
+    row(&[At::Idle, At::Tunnel, At::Lingering], On::End, At::Closed, Do::Close),
+];
+
+/// A state without its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Reading,
+    Routing,
+    Parked,
+    Exchanging,
+    Skipping,
+    Idle,
+    Tunnel,
+    Lingering,
+    Closed,
+}
+
+/// An event without its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cue {
+    Bytes,
+    Head,
+    Switched,
+    HandedOver,
+    Responding,
+    Answered,
+    AnsweredEarly,
+    BodySkipped,
+    Drain,
+    Last,
+    End,
+}
+
+#[derive(Debug)]
+struct Transition {
+    from: &'static [Stage],
+    on: Cue,
+    to: Stage,
+    act: Action,
+}
+
+const fn row(from: &'static [Stage], on: Cue, to: Stage, act: Action) -> Transition {
+    Transition { from, on, to, act }
+}
+
 /// One step of a connection's life.
+///
+/// The first reason for the end stays: once [`State::Lingering`] or [`State::Closed`], no event changes it, and
+/// events other than [`Event::End`] are ignored.
 pub fn step(state: State, event: Event) -> (State, Action) {
-    match (state, event) {
-        (State::Closed(reason), _) => (State::Closed(reason), Action::Nothing),
-        (_, Event::End(reason)) => (State::Closed(reason), Action::Close),
-        _ => (state, Action::Nothing),
+    let (from, on) = (state.stage(), event.cue());
+    let row = TABLE.iter().find(|row| row.on == on && row.from.contains(&from));
+    match row {
+        Some(row) => {
+            let reason =
+                state.reason().or_else(|| event.reason()).unwrap_or(CloseReason::OutOfStep);
+            (row.to.with(reason), row.act)
+        }
+        None if state.reason().is_some() => (state, Action::Nothing),
+        None => (State::Closed(CloseReason::OutOfStep), Action::Close),
     }
 }
 
 /// The table as a Mermaid state diagram.
 pub fn diagram() -> String {
-    String::new()
+    let mut text = String::from("stateDiagram-v2\n    [*] --> Opening\n");
+    for row in TABLE {
+        for from in row.from {
+            text += &format!("    {from:?} --> {:?}: {:?} / {:?}\n", row.to, row.on, row.act);
+        }
+    }
+    text + "    Closed --> [*]\n"
 }
+
+impl State {
+    /// Why it ended or is about to, if so.
+    pub fn reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Lingering(reason) | Self::Closed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn stage(self) -> Stage {
+        match self {
+            Self::Opening => Stage::Opening,
+            Self::Reading => Stage::Reading,
+            Self::Routing => Stage::Routing,
+            Self::Parked => Stage::Parked,
+            Self::Exchanging => Stage::Exchanging,
+            Self::Skipping => Stage::Skipping,
+            Self::Idle => Stage::Idle,
+            Self::Tunnel => Stage::Tunnel,
+            Self::Lingering(_) => Stage::Lingering,
+            Self::Closed(_) => Stage::Closed,
+        }
+    }
+}
+
+impl Stage {
+    fn with(self, reason: CloseReason) -> State {
+        match self {
+            Self::Opening => State::Opening,
+            Self::Reading => State::Reading,
+            Self::Routing => State::Routing,
+            Self::Parked => State::Parked,
+            Self::Exchanging => State::Exchanging,
+            Self::Skipping => State::Skipping,
+            Self::Idle => State::Idle,
+            Self::Tunnel => State::Tunnel,
+            Self::Lingering => State::Lingering(reason),
+            Self::Closed => State::Closed(reason),
+        }
+    }
+}
+
+impl Event {
+    fn reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Last(reason) | Self::End(reason) => Some(reason),
+            Self::Drain => Some(CloseReason::Draining),
+            _ => None,
+        }
+    }
+
+    fn cue(self) -> Cue {
+        match self {
+            Self::Bytes => Cue::Bytes,
+            Self::Head => Cue::Head,
+            Self::Switched => Cue::Switched,
+            Self::HandedOver => Cue::HandedOver,
+            Self::Responding => Cue::Responding,
+            Self::Answered => Cue::Answered,
+            Self::AnsweredEarly => Cue::AnsweredEarly,
+            Self::BodySkipped => Cue::BodySkipped,
+            Self::Drain => Cue::Drain,
+            Self::Last(_) => Cue::Last,
+            Self::End(_) => Cue::End,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
