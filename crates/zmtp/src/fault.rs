@@ -54,3 +54,62 @@ pub enum EndpointFault {
         source: io::Error,
     },
 }
+
+/// How a peer broke the protocol. The connection ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolFault {
+    /// The first bytes are no ZMTP signature; ZMTP 1.0 has none either.
+    #[error("the peer does not speak ZMTP 2.0 or later (its first bytes are no signature)")]
+    Signature,
+    /// RFC 37 section "Version Negotiation".
+    #[error("the peer speaks ZMTP revision {revision}; 1 (2.0), 3 and later are known")]
+    Revision {
+        /// The byte after the signature.
+        revision: u8,
+    },
+    /// Both sides must name the same mechanism.
+    #[error("the peer wants the security mechanism `{theirs}`, this socket has {ours}")]
+    Mechanism {
+        /// What its greeting says, escaped.
+        theirs: String,
+        /// What this endpoint was given.
+        ours: &'static str,
+    },
+    /// RFC 37 section "The Socket Type Property".
+    #[error("a {theirs} peer can't talk to this {ours} socket")]
+    SocketType {
+        /// What the peer says it is, escaped.
+        theirs: String,
+        /// What this endpoint is.
+        ours: &'static str,
+    },
+    /// Bits 7 to 3 are reserved; a command has no successor.
+    #[error("the frame flags {flags:#04x} are not allowed here")]
+    Flags {
+        /// The flag byte.
+        flags: u8,
+    },
+    /// The announced size is over the limit.
+    #[error("a frame of {size} bytes is over the limit of {max}")]
+    TooLarge {
+        /// What the frame header says.
+        size: u64,
+        /// The limit of this endpoint.
+        max: usize,
+    },
+    /// A command's body does not follow its grammar.
+    #[error("the {name} command is malformed")]
+    Command {
+        /// Which one.
+        name: &'static str,
+    },
+    /// Something else than the handshake command that is due.
+    #[error("expected the READY command in the handshake")]
+    Handshake,
+    /// The peer sent ERROR.
+    #[error("the peer reports `{reason}`")]
+    Reported {
+        /// Its reason, escaped.
+        reason: String,
+    },
+}

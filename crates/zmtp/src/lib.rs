@@ -1,5 +1,31 @@
 //! ZMTP, the ZeroMQ wire protocol: a sans-I/O codec and the server's own PUSH, SUB and REP endpoints on tokio.
+//!
+//! [`Session`] is one connection's protocol without any I/O. [`Endpoint`] binds `tcp://` or
+//! `ipc://`, runs a task for each peer, and speaks to its owner through [`Traffic`].
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
+mod command;
+mod endpoint;
 mod fault;
+mod frame;
+mod greeting;
+mod listener;
+mod mechanism;
+mod options;
+mod outbox;
+mod peer;
+mod session;
+mod socket;
+mod spec;
+mod stream;
 
-pub use fault::EndpointFault;
+pub use command::Command;
+pub use endpoint::{Endpoint, connect};
+pub use fault::{EndpointFault, ProtocolFault};
+pub use frame::{Frame, FrameHeader};
+pub use mechanism::Security;
+pub use options::{Heartbeat, Options};
+pub use peer::{Departure, Peer, PeerId, Traffic};
+pub use session::{Event, Local, PeerInfo, Session};
+pub use socket::SocketType;
+pub use spec::{Host, Spec};

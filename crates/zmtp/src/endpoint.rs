@@ -1,0 +1,140 @@
+//! Endpoints: a bound address with a task for each peer, or one connection.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use crate::fault::EndpointFault;
+use crate::listener::{self, Listener};
+use crate::options::Options;
+use crate::peer::{self, PeerId, Traffic};
+use crate::spec::Spec;
+use crate::stream::Stream;
+
+/// A bound endpoint. Dropping it closes everything at once; `close` lets peers finish writing.
+#[derive(Debug)]
+pub struct Endpoint {
+    bound: Spec,
+    closing: watch::Sender<bool>,
+    task: AbortHandle,
+}
+
+impl Endpoint {
+    /// Binds the address and serves its peers in tasks of their own.
+    pub async fn bind(
+        spec: &Spec,
+        options: Options,
+        traffic: Arc<dyn Traffic>,
+    ) -> Result<Self, EndpointFault> {
+        let (listener, bound) = Listener::bind(spec, options.ipc_mode).await?;
+        let (closing, ending) = watch::channel(false);
+        let server = Server {
+            name: bound.to_string(),
+            options: Arc::new(options),
+            traffic,
+            ending,
+            peers: JoinSet::new(),
+            next: 0,
+        };
+        let task = tokio::spawn(server.run(listener)).abort_handle();
+        Ok(Self { bound, closing, task })
+    }
+
+    /// What is bound: a port 0 or `*` has become a number.
+    pub fn bound(&self) -> &Spec {
+        &self.bound
+    }
+
+    /// Stops accepting, lets peers write what they are supplied with for at most `linger`, and
+    /// returns when all are gone and the address is free.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        self.closing.closed().await;
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Connects to an endpoint, as its one peer. The connection is not made again when it ends.
+pub async fn connect(
+    spec: &Spec,
+    options: Options,
+    traffic: Arc<dyn Traffic>,
+) -> Result<Endpoint, EndpointFault> {
+    let stream = listener::connect(spec).await?;
+    let (closing, ending) = watch::channel(false);
+    let peer = peer::run(stream, 0, (Arc::new(options), traffic), ending);
+    let task = tokio::spawn(peer).abort_handle();
+    Ok(Endpoint { bound: spec.clone(), closing, task })
+}
+
+struct Server {
+    name: String,
+    options: Arc<Options>,
+    traffic: Arc<dyn Traffic>,
+    ending: watch::Receiver<bool>,
+    peers: JoinSet<()>,
+    next: PeerId,
+}
+
+impl Server {
+    async fn run(mut self, listener: Listener) {
+        let mut ending = self.ending.clone();
+        let mut full = false;
+        loop {
+            let room = self.peers.len() < self.options.peers_max;
+            if !room && !full {
+                let max = self.options.peers_max;
+                tracing::warn!(endpoint = self.name, max, "no more peers are accepted for now");
+            }
+            full = !room;
+            tokio::select! {
+                accepted = listener.accept(), if room => match accepted {
+                    Ok(stream) => self.admit(stream),
+                    Err(error) => pause(&self.name, &error).await,
+                },
+                Some(_) = self.peers.join_next(), if !self.peers.is_empty() => {}
+                () = told(&mut ending) => break,
+            }
+        }
+        drop(listener);
+        let all_left = async { while self.peers.join_next().await.is_some() {} };
+        if timeout(self.options.linger, all_left).await.is_err() {
+            let cut = self.peers.len();
+            tracing::warn!(endpoint = self.name, cut, "peers were cut with messages unwritten");
+            self.peers.shutdown().await;
+        }
+    }
+
+    fn admit(&mut self, stream: Stream) {
+        let shared = (Arc::clone(&self.options), Arc::clone(&self.traffic));
+        self.peers.spawn(peer::run(stream, self.next, shared, self.ending.clone()));
+        self.next += 1;
+    }
+}
+
+/// Ends when the endpoint is to close, or is gone.
+async fn told(ending: &mut watch::Receiver<bool>) {
+    if ending.wait_for(|ending| *ending).await.is_err() {
+        tracing::trace!("the endpoint was dropped");
+    }
+}
+
+/// Out of descriptors, or a connection that was gone before it was taken.
+async fn pause(name: &str, error: &io::Error) {
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) {
+        return;
+    }
+    tracing::warn!(endpoint = name, %error, "cannot accept a peer");
+    sleep(ACCEPT_PAUSE).await;
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);

@@ -1,0 +1,175 @@
+//! Listening on TCP ports and Unix socket files, and taking over what a dead process left.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, lookup_host};
+
+use crate::fault::EndpointFault;
+use crate::spec::{Host, Spec};
+use crate::stream::Stream;
+
+/// A bound listener; a socket file is removed when it is dropped.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: SocketFile },
+}
+
+impl Listener {
+    /// Binds, and says what is really bound.
+    pub(crate) async fn bind(
+        spec: &Spec,
+        mode: Option<u32>,
+    ) -> Result<(Self, Spec), EndpointFault> {
+        match spec {
+            Spec::Tcp { host, port } => {
+                let addresses = resolve(host, *port).await?;
+                let listener = TcpListener::bind(addresses.as_slice()).await;
+                let listener = listener.map_err(system("listen on it"))?;
+                let address = listener.local_addr().map_err(system("name the address"))?;
+                Ok((Self::Tcp(listener), address.into()))
+            }
+            Spec::Ipc(path) => {
+                let (listener, file) = bind_file(path, mode).await?;
+                Ok((Self::Unix { listener, _file: file }, spec.clone()))
+            }
+        }
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => Ok(Stream::Tcp(listener.accept().await?.0)),
+            Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// Connects to where an endpoint listens.
+pub(crate) async fn connect(spec: &Spec) -> Result<Stream, EndpointFault> {
+    match spec {
+        Spec::Tcp { host, port } => {
+            let addresses = resolve(host, *port).await?;
+            let stream = TcpStream::connect(addresses.as_slice()).await;
+            Ok(Stream::Tcp(stream.map_err(system("connect to it"))?))
+        }
+        Spec::Ipc(path) => {
+            Ok(Stream::Unix(UnixStream::connect(path).await.map_err(system("connect to it"))?))
+        }
+    }
+}
+
+impl From<SocketAddr> for Spec {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address {
+            SocketAddr::V4(v4) => Host::Name(v4.ip().to_string()),
+            SocketAddr::V6(v6) => Host::V6(*v6.ip()),
+        };
+        Self::Tcp { host, port: address.port() }
+    }
+}
+
+/// IPv4 first, as libzmq has it unless told otherwise.
+async fn resolve(host: &Host, port: u16) -> Result<Vec<SocketAddr>, EndpointFault> {
+    let name = match host {
+        Host::Any => return Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into()]),
+        Host::V6(ip) => return Ok(vec![(*ip, port).into()]),
+        Host::Name(name) => name,
+    };
+    let mut found: Vec<_> = match lookup_host((name.as_str(), port)).await {
+        Ok(found) => found.collect(),
+        Err(_) => Vec::new(),
+    };
+    found.sort_by_key(SocketAddr::is_ipv6);
+    if found.is_empty() {
+        return Err(EndpointFault::Unresolved { host: name.clone() });
+    }
+    Ok(found)
+}
+
+/// Removes its socket file when dropped, unless another process has replaced it meanwhile.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if file_id(&self.path).is_ok_and(|id| id == self.id)
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
+        }
+    }
+}
+
+/// Binds under another name and moves the file to its place: nobody can connect before its mode
+/// is set, and a stale file is replaced without a moment in which there is none.
+async fn bind_file(
+    path: &Path,
+    mode: Option<u32>,
+) -> Result<(UnixListener, SocketFile), EndpointFault> {
+    refuse_living(path).await?;
+    let mut new = OsString::from(path);
+    new.push(NEW_SUFFIX);
+    let new = PathBuf::from(new);
+    if refuse_living(&new).await? {
+        std::fs::remove_file(&new).map_err(system("remove a stale socket file"))?;
+    }
+    let listener = UnixListener::bind(&new).map_err(system("listen on it"))?;
+    let place = || -> io::Result<SocketFile> {
+        if let Some(mode) = mode {
+            std::fs::set_permissions(&new, std::fs::Permissions::from_mode(mode))?;
+        }
+        let id = file_id(&new)?;
+        std::fs::rename(&new, path)?;
+        Ok(SocketFile { path: path.to_owned(), id })
+    };
+    match place() {
+        Ok(file) => Ok((listener, file)),
+        Err(source) => {
+            if let Err(error) = std::fs::remove_file(&new) {
+                tracing::warn!(path = %new.display(), %error, "cannot remove the socket file");
+            }
+            Err(EndpointFault::System { doing: "put the socket file in its place", source })
+        }
+    }
+}
+
+/// Whether there is a stale socket file; a fault when it is in use or no socket.
+async fn refuse_living(path: &Path) -> Result<bool, EndpointFault> {
+    let path_owned = || path.to_owned();
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(system("look at the socket file")(source)),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(EndpointFault::NotASocket { path: path_owned() });
+        }
+        Ok(_) => {}
+    }
+    // A Unix connect never waits: taken by the backlog, refused, or the backlog is full.
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() != ErrorKind::WouldBlock => {
+            Err(system("see whether the socket file is in use")(error))
+        }
+        Ok(_) | Err(_) => Err(EndpointFault::InUse { path: path_owned() }),
+    }
+}
+
+fn file_id(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn system(doing: &'static str) -> impl FnOnce(io::Error) -> EndpointFault {
+    move |source| EndpointFault::System { doing, source }
+}
+
+/// What a socket file is called until it is ready.
+pub(crate) const NEW_SUFFIX: &str = ".new";

@@ -1,0 +1,459 @@
+//! The task of one peer: it reads always, writes what its owner supplies, and watches the clock.
+
+use std::fmt::Debug;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::fault::ProtocolFault;
+use crate::frame::Frame;
+use crate::options::Options;
+use crate::outbox::Outbox;
+use crate::session::{Event, PeerInfo, Session};
+use crate::stream::Stream;
+
+/// Names a peer of one endpoint; never used twice.
+pub type PeerId = u64;
+
+/// A peer that has finished its handshake.
+#[derive(Debug)]
+pub struct Peer {
+    id: PeerId,
+    address: String,
+    info: PeerInfo,
+    wake: Arc<Notify>,
+}
+
+impl Peer {
+    /// Its number at this endpoint.
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// What it said in its handshake.
+    pub fn info(&self) -> &PeerInfo {
+        &self.info
+    }
+
+    /// Its address, and its identity if it has one, for people.
+    pub fn name(&self) -> String {
+        match self.info.identity.as_ref() {
+            b"" => self.address.clone(),
+            identity => format!("{} ({})", self.address, identity.escape_ascii()),
+        }
+    }
+
+    /// Has its task call `Traffic::supply`, after other tasks that are ready have had their turn.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Departure {
+    /// The peer closed it.
+    #[error("the peer closed the connection")]
+    Closed,
+    /// The system reported an error.
+    #[error("the connection broke")]
+    Broken(#[source] io::Error),
+    /// The peer broke the protocol.
+    #[error("the peer broke the protocol")]
+    Protocol(#[source] ProtocolFault),
+    /// The handshake took too long.
+    #[error("the peer did not finish its handshake in time")]
+    HandshakeTimeout,
+    /// Neither the peer's own time to live nor our heartbeat was kept.
+    #[error("the peer has been silent for too long")]
+    Silent,
+    /// This side closed it.
+    #[error("this side closed the connection")]
+    Shutdown,
+}
+
+/// The owner of an endpoint, as its peers' tasks see it. Calls must not block.
+///
+/// For each peer: `joined`, then the others in any order but one at a time, then `left`.
+pub trait Traffic: Debug + Send + Sync + 'static {
+    /// The handshake is over. `supply` is called next.
+    fn joined(&self, _peer: &Arc<Peer>) {}
+
+    /// The frames of one read, at least one; what is left in the vector is dropped.
+    fn received(&self, _peer: &Peer, _frames: &mut Vec<Frame>) {}
+
+    /// The last batch has been written; `frames` is empty and takes the next one, whole messages.
+    /// When it stays empty the peer sleeps until `Peer::wake`.
+    fn supply(&self, _peer: &Peer, _frames: &mut Vec<Frame>) {}
+
+    /// Whether frames that the peer does not read fast enough are taken back by `stalled`.
+    fn can_take_back(&self) -> bool {
+        false
+    }
+
+    /// The peer does not read: all but the first `kept` frames of the batch will not be written.
+    fn stalled(&self, _peer: &Peer, _kept: usize) {}
+
+    /// The connection is over; the first `written` frames of the last batch were written whole.
+    fn left(&self, _peer: &Peer, _written: usize, _why: &Departure) {}
+}
+
+/// Drives one connection to its end.
+pub(crate) async fn run(
+    stream: Stream,
+    id: PeerId,
+    shared: (Arc<Options>, Arc<dyn Traffic>),
+    closing: watch::Receiver<bool>,
+) {
+    let (options, traffic) = shared;
+    let address = stream.peer();
+    if let Err(error) = stream.tune() {
+        tracing::debug!(address, %error, "cannot tune the connection");
+    }
+    let mut driver = Driver {
+        session: Session::new(Arc::new(options.local.clone())),
+        stream,
+        input: BytesMut::new(),
+        room: ROOM_MIN,
+        outbox: Outbox::default(),
+        received: Vec::new(),
+        supplied: Vec::new(),
+        joined: None,
+        clock: Clock { heard: Instant::now(), pinged: None, ttl: None },
+        options,
+    };
+    let wake = Arc::new(Notify::new());
+    let door = Door { id, address: &address, wake: &wake, traffic: &traffic };
+    let why = match driver.converse(&door, closing).await {
+        Ok(why) | Err(why) => why,
+    };
+    let stage = if driver.joined.is_some() { "connected" } else { "in the handshake" };
+    match &why {
+        Departure::Closed | Departure::Shutdown | Departure::Broken(_) => {
+            tracing::debug!(peer = address, stage, why = reason(&why), "peer left");
+        }
+        Departure::Protocol(_) | Departure::HandshakeTimeout | Departure::Silent => {
+            tracing::warn!(peer = address, stage, why = reason(&why), "peer dropped");
+        }
+    }
+    if let Some(mut joined) = driver.joined.take() {
+        joined.leave(driver.outbox.written_frames(), &why);
+    }
+}
+
+/// What a connection needs to become a peer.
+struct Door<'a> {
+    id: PeerId,
+    address: &'a str,
+    wake: &'a Arc<Notify>,
+    traffic: &'a Arc<dyn Traffic>,
+}
+
+/// A peer its owner knows of; the owner hears of its end even if the task is aborted.
+#[derive(Debug)]
+struct Joined {
+    peer: Arc<Peer>,
+    traffic: Arc<dyn Traffic>,
+    left: bool,
+}
+
+impl Joined {
+    fn leave(&mut self, written: usize, why: &Departure) {
+        if !std::mem::replace(&mut self.left, true) {
+            self.traffic.left(&self.peer, written, why);
+        }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.leave(0, &Departure::Shutdown);
+    }
+}
+
+#[derive(Debug)]
+struct Driver {
+    stream: Stream,
+    session: Session,
+    input: BytesMut,
+    /// How much to read at a time: follows what comes.
+    room: usize,
+    outbox: Outbox,
+    received: Vec<Frame>,
+    supplied: Vec<Frame>,
+    joined: Option<Joined>,
+    clock: Clock,
+    options: Arc<Options>,
+}
+
+#[derive(Debug)]
+struct Clock {
+    heard: Instant,
+    pinged: Option<Instant>,
+    /// What the peer asked for in its PING.
+    ttl: Option<Duration>,
+}
+
+enum Step {
+    Read(usize),
+    Written,
+    Woken,
+    Time,
+    Closing,
+}
+
+impl Driver {
+    async fn converse(
+        &mut self,
+        door: &Door<'_>,
+        mut closing: watch::Receiver<bool>,
+    ) -> Result<Departure, Departure> {
+        let mut closing = pin!(async move {
+            // An error means that the endpoint is gone, which is a reason to close, too.
+            closing.wait_for(|closing| *closing).await.is_ok()
+        });
+        let mut timer = pin!(sleep_until(self.deadline()));
+        let mut ending = false;
+        loop {
+            self.refill();
+            if ending && self.outbox.is_empty() {
+                return Ok(Departure::Shutdown);
+            }
+            let mut woken = pin!(door.wake.notified());
+            let step = poll_fn(|cx| {
+                if let Poll::Ready(step) = self.poll_stream(cx) {
+                    return Poll::Ready(step);
+                }
+                if self.outbox.is_empty() && woken.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(Step::Woken));
+                }
+                if !ending && closing.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(Step::Closing));
+                }
+                timer.as_mut().poll(cx).map(|()| Ok(Step::Time))
+            });
+            match step.await.map_err(Departure::Broken)? {
+                Step::Read(0) => return Ok(Departure::Closed),
+                Step::Read(_) => self.take_in(door, timer.as_mut())?,
+                Step::Written => {}
+                // Under load, whoever is ready now has more for the same system call.
+                Step::Woken => tokio::task::yield_now().await,
+                Step::Time => {
+                    self.on_time(Instant::now())?;
+                    timer.as_mut().reset(self.deadline());
+                }
+                Step::Closing => ending = true,
+            }
+        }
+    }
+
+    fn refill(&mut self) {
+        if !self.outbox.is_empty() {
+            return;
+        }
+        self.outbox.clear();
+        if self.session.has_output() {
+            self.outbox.push_raw(|out| self.session.take_output(out));
+        }
+        let Some(joined) = &self.joined else { return };
+        joined.traffic.supply(&joined.peer, &mut self.supplied);
+        for frame in self.supplied.drain(..) {
+            self.outbox.push(frame);
+        }
+        if self.outbox.is_empty() {
+            self.outbox.shrink();
+            if self.supplied.capacity() > IDLE_FRAMES_MAX {
+                self.supplied = Vec::new();
+            }
+        }
+    }
+
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Step>> {
+        let (mut wrote, mut stalled) = (false, false);
+        while !self.outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let count = self.outbox.slices(&mut slices);
+            match self.stream.poll_write(cx, slices.get(..count).unwrap_or_default()) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => self.outbox.advance(written),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    stalled = true;
+                    break;
+                }
+            }
+            wrote = true;
+        }
+        if stalled
+            && let Some(joined) = &self.joined
+            && joined.traffic.can_take_back()
+        {
+            let kept = self.outbox.take_back();
+            joined.traffic.stalled(&joined.peer, kept);
+        }
+        let room = match self.session.wanted() {
+            0 => self.room,
+            // The announced length is believed only as far as bytes keep coming.
+            wanted => wanted.min(self.input.len().max(ROOM_MAX)),
+        };
+        // Reading has its turn after each batch, however much there is to write.
+        match self.stream.poll_read(cx, &mut self.input, room)? {
+            Poll::Ready(read) => {
+                self.adapt(read);
+                Poll::Ready(Ok(Step::Read(read)))
+            }
+            Poll::Pending if wrote && !stalled => Poll::Ready(Ok(Step::Written)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn adapt(&mut self, read: usize) {
+        if read >= self.room {
+            self.room = (self.room * 2).min(ROOM_MAX);
+        } else if read < self.room / 4 {
+            self.room = (self.room / 2).max(ROOM_MIN);
+        }
+    }
+
+    fn take_in(&mut self, door: &Door<'_>, mut timer: Pin<&mut Sleep>) -> Result<(), Departure> {
+        self.clock.heard = Instant::now();
+        let outcome = loop {
+            match self.session.receive(&mut self.input) {
+                Ok(Some(Event::Frame(frame))) => {
+                    self.received.push(frame);
+                    if self.received.len() >= BATCH_FRAMES_MAX {
+                        self.deliver();
+                    }
+                }
+                Ok(Some(Event::Ping { ttl: 0 })) => self.clock.ttl = None,
+                Ok(Some(Event::Ping { ttl })) => {
+                    self.clock.ttl = Some(Duration::from_millis(100) * u32::from(ttl));
+                    timer.as_mut().reset(self.deadline());
+                }
+                Ok(Some(Event::Ready(info))) => {
+                    self.join(info, door);
+                    timer.as_mut().reset(self.deadline());
+                }
+                Ok(None) => break Ok(()),
+                Err(fault) => break Err(fault),
+            }
+        };
+        self.deliver();
+        if self.input.is_empty() && self.input.capacity() > ROOM_MIN {
+            self.input = BytesMut::new();
+        }
+        outcome.map_err(|fault| {
+            self.say_goodbye();
+            Departure::Protocol(fault)
+        })
+    }
+
+    fn deliver(&mut self) {
+        let Some(joined) = &self.joined else { return };
+        if !self.received.is_empty() {
+            joined.traffic.received(&joined.peer, &mut self.received);
+            self.received.clear();
+        }
+        if self.received.capacity() > IDLE_FRAMES_MAX && self.input.is_empty() {
+            self.received = Vec::new();
+        }
+    }
+
+    fn join(&mut self, info: PeerInfo, door: &Door<'_>) {
+        let peer = Arc::new(Peer {
+            id: door.id,
+            address: door.address.to_owned(),
+            info,
+            wake: Arc::clone(door.wake),
+        });
+        door.traffic.joined(&peer);
+        self.joined = Some(Joined { peer, traffic: Arc::clone(door.traffic), left: false });
+    }
+
+    /// An ERROR command is worth one try, not a wait.
+    fn say_goodbye(&mut self) {
+        if self.outbox.is_empty() && self.session.has_output() {
+            let mut bytes = Vec::new();
+            self.session.take_output(&mut bytes);
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            if let Poll::Ready(Err(error)) =
+                self.stream.poll_write(&mut cx, &[IoSlice::new(&bytes)])
+            {
+                tracing::trace!(%error, "cannot tell the peer");
+            }
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) -> Result<(), Departure> {
+        let Some(joined) = &self.joined else {
+            return if self.deadline() <= now { Err(Departure::HandshakeTimeout) } else { Ok(()) };
+        };
+        if self.clock.ttl.is_some_and(|ttl| self.clock.heard + ttl <= now) {
+            return Err(Departure::Silent);
+        }
+        let Some(heartbeat) = self.options.heartbeat else { return Ok(()) };
+        match self.clock.pinged {
+            Some(pinged) if pinged < self.clock.heard => self.clock.pinged = None,
+            Some(pinged) if pinged + heartbeat.timeout <= now => return Err(Departure::Silent),
+            Some(_) => {}
+            None if self.clock.heard + heartbeat.interval > now => {}
+            None if joined.peer.info.version >= (3, 1) => {
+                self.session.ping();
+                self.clock.pinged = Some(now);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// When `on_time` has something to decide; it may come early, never late.
+    fn deadline(&self) -> Instant {
+        let heard = self.clock.heard;
+        let Some(joined) = &self.joined else { return heard + self.options.handshake_timeout };
+        let beat = match self.options.heartbeat {
+            Some(heartbeat) if joined.peer.info.version >= (3, 1) => {
+                Some(self.clock.pinged.map_or(heard + heartbeat.interval, |pinged| {
+                    if pinged < heard {
+                        heard + heartbeat.interval
+                    } else {
+                        pinged + heartbeat.timeout
+                    }
+                }))
+            }
+            _ => None,
+        };
+        let ttl = self.clock.ttl.map(|ttl| heard + ttl);
+        let soonest = beat.into_iter().chain(ttl).min();
+        soonest.unwrap_or_else(|| Instant::now() + NEVER)
+    }
+}
+
+/// An error with its cause, for one log line.
+fn reason(why: &Departure) -> String {
+    match std::error::Error::source(why) {
+        Some(cause) => format!("{why}: {cause}"),
+        None => why.to_string(),
+    }
+}
+
+/// Bytes to read at a time: little from an idle peer, much from a busy one.
+const ROOM_MIN: usize = 4 << 10;
+const ROOM_MAX: usize = 64 << 10;
+
+/// Frames handed on at a time.
+const BATCH_FRAMES_MAX: usize = 256;
+
+/// Room for frames that an idle peer may keep.
+const IDLE_FRAMES_MAX: usize = 32;
+
+/// Buffers per system call.
+const SLICES_MAX: usize = 64;
+
+const NEVER: Duration = Duration::from_secs(86_400);

@@ -1,0 +1,380 @@
+//! One connection's protocol without I/O: greeting, handshake, then frames and heartbeats.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::command::Command;
+use crate::fault::ProtocolFault;
+use crate::frame::{Frame, FrameHeader};
+use crate::greeting::{self, Revision};
+use crate::mechanism::{Announced, Mechanism, Security};
+use crate::socket::SocketType;
+
+/// What this side is; shared by the sessions of an endpoint.
+#[derive(Debug, Clone)]
+pub struct Local {
+    /// What this side announces itself as.
+    pub socket: SocketType,
+    /// The identity it announces, at most 255 bytes; empty for none.
+    pub identity: Bytes,
+    /// The mechanism it asks for.
+    pub security: Security,
+    /// What a SUB subscribes to; messages whose first frame begins otherwise are dropped.
+    pub subscription: Bytes,
+    /// Longest frame taken, in bytes.
+    pub message_bytes_max: usize,
+}
+
+/// Who the peer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// What it announces itself as.
+    pub socket: SocketType,
+    /// The identity it announces; empty for none.
+    pub identity: Bytes,
+    /// The version both sides now speak; ZMTP 2.0, 3.0 or 3.1.
+    pub version: (u8, u8),
+}
+
+/// What a session has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is over; frames may be sent from now on.
+    Ready(PeerInfo),
+    /// A frame of a message.
+    Frame(Frame),
+    /// A PING came, and its PONG waits in `take_output`. The peer asks to be taken for lost when
+    /// it is silent for so many tenths of a second; 0 never.
+    Ping {
+        /// Tenths of a second.
+        ttl: u16,
+    },
+}
+
+/// The protocol state of one connection. Symmetric: it serves either side.
+///
+/// Bytes from the peer go in through `receive`; what it returns and what `take_output` hands out
+/// is all it does.
+#[derive(Debug)]
+pub struct Session {
+    local: Arc<Local>,
+    mechanism: Mechanism,
+    state: State,
+    output: Vec<u8>,
+    /// Only the newest PING is answered, so that a flood of them can't grow the output.
+    pong: Option<Bytes>,
+    wanted: usize,
+    message: Message,
+}
+
+#[derive(Debug)]
+enum State {
+    Signature,
+    Revision,
+    SocketTypeV2,
+    IdentityV2 { socket: SocketType },
+    Greeting { major: u8 },
+    Handshake { version: (u8, u8) },
+    Traffic { version: (u8, u8) },
+}
+
+/// Where in a multipart message the next frame stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Message {
+    Start,
+    Taken,
+    /// The first frame did not match the subscription.
+    Dropped,
+}
+
+impl Session {
+    /// A session whose first bytes wait in `take_output`.
+    pub fn new(local: Arc<Local>) -> Self {
+        Self {
+            mechanism: Mechanism::new(&local.security),
+            local,
+            state: State::Signature,
+            output: greeting::SIGNATURE.to_vec(),
+            pong: None,
+            wanted: 0,
+            message: Message::Start,
+        }
+    }
+
+    /// Reads the next event off the front of `input`, or `None` when it needs more bytes.
+    ///
+    /// After an error the session is over; what `take_output` still holds (an ERROR command) may
+    /// be sent.
+    pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolFault> {
+        loop {
+            let before = input.len();
+            let event = match self.state {
+                State::Traffic { version } => return self.traffic(version, input),
+                State::Handshake { version } => self.handshake(version, input)?,
+                _ => self.greet(input)?,
+            };
+            if event.is_some() || input.len() == before {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// How many more bytes the frame that has begun needs; 0 when none has.
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// Moves the bytes this side has to send (greeting, handshake, subscription, PONG) to the end
+    /// of `out`. They may go between messages only.
+    pub fn take_output(&mut self, out: &mut Vec<u8>) {
+        if let Some(context) = self.pong.take() {
+            Command::Pong(context).encode(&mut self.output);
+        }
+        if !self.output.is_empty() {
+            out.append(&mut self.output);
+            self.output = Vec::new();
+        }
+    }
+
+    /// Whether `take_output` has anything.
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty() || self.pong.is_some()
+    }
+
+    /// Queues a PING. Only ZMTP 3.1 peers may be sent one: older ones cut the connection.
+    pub fn ping(&mut self) {
+        Command::Ping { ttl: 0, context: Bytes::new() }.encode(&mut self.output);
+    }
+
+    fn greet(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolFault> {
+        match self.state {
+            State::Signature => {
+                if greeting::signature(input)? {
+                    input.advance(greeting::SIGNATURE.len());
+                    self.output.push(greeting::VERSION.0);
+                    self.state = State::Revision;
+                }
+            }
+            State::Revision => {
+                if let Ok(revision) = input.try_get_u8() {
+                    self.revision(revision)?;
+                }
+            }
+            State::SocketTypeV2 => {
+                if let Ok(code) = input.try_get_u8() {
+                    let socket = SocketType::from_code(code);
+                    let socket = self.compatible(socket, || format!("type {code}"))?;
+                    self.state = State::IdentityV2 { socket };
+                }
+            }
+            State::IdentityV2 { socket } => {
+                if let Some((header, identity)) = self.frame(input, IDENTITY_BYTES_MAX)? {
+                    if header.command || header.more {
+                        return Err(ProtocolFault::Handshake);
+                    }
+                    return Ok(Some(self.ready((2, 0), socket, identity)));
+                }
+            }
+            State::Greeting { major } => {
+                if let Some(rest) = input.first_chunk() {
+                    let (minor, mechanism) = greeting::rest(rest);
+                    self.agree(mechanism)?;
+                    input.advance(greeting::REST_BYTES);
+                    let version = if major > 3 { greeting::VERSION } else { (3, minor.min(1)) };
+                    self.state = State::Handshake { version };
+                    self.mechanism.open(&self.local, &mut self.output);
+                }
+            }
+            State::Handshake { .. } | State::Traffic { .. } => {}
+        }
+        Ok(None)
+    }
+
+    fn revision(&mut self, revision: u8) -> Result<(), ProtocolFault> {
+        self.state = match greeting::revision(revision)? {
+            Revision::V3(major) => {
+                greeting::put_rest(self.mechanism.name(), &mut self.output);
+                State::Greeting { major }
+            }
+            Revision::V2 => {
+                self.unsecured()?;
+                self.output.push(self.local.socket.code());
+                let identity = Frame::last(self.local.identity.clone());
+                identity.header().encode(&mut self.output);
+                self.output.extend_from_slice(&identity.payload);
+                State::SocketTypeV2
+            }
+        };
+        Ok(())
+    }
+
+    /// ZMTP 2.0 knows no security: a socket that asks for some must not take such a peer.
+    fn unsecured(&self) -> Result<(), ProtocolFault> {
+        match self.mechanism {
+            Mechanism::Null => Ok(()),
+        }
+    }
+
+    fn agree(&self, theirs: &[u8]) -> Result<(), ProtocolFault> {
+        let ours = self.mechanism.name();
+        if theirs == ours.as_bytes() {
+            return Ok(());
+        }
+        Err(ProtocolFault::Mechanism { theirs: theirs.escape_ascii().to_string(), ours })
+    }
+
+    fn handshake(
+        &mut self,
+        version: (u8, u8),
+        input: &mut BytesMut,
+    ) -> Result<Option<Event>, ProtocolFault> {
+        let Some((header, body)) = self.frame(input, COMMAND_BYTES_MAX)? else { return Ok(None) };
+        if !header.command {
+            return Err(ProtocolFault::Handshake);
+        }
+        let announced = match Command::decode(body)? {
+            Command::Error(reason) => return Err(reported(&reason)),
+            command => self.mechanism.command(command)?,
+        };
+        let Some(Announced { socket_type, identity }) = announced else { return Ok(None) };
+        if identity.len() > IDENTITY_BYTES_MAX {
+            return Err(ProtocolFault::Command { name: "READY" });
+        }
+        let socket = SocketType::from_name(&socket_type);
+        let socket = self.compatible(socket, || socket_type.escape_ascii().to_string())?;
+        Ok(Some(self.ready(version, socket, identity)))
+    }
+
+    fn compatible(
+        &mut self,
+        theirs: Option<SocketType>,
+        name: impl FnOnce() -> String,
+    ) -> Result<SocketType, ProtocolFault> {
+        match theirs {
+            Some(theirs) if self.local.socket.accepts(theirs) => Ok(theirs),
+            _ => {
+                if matches!(self.state, State::Handshake { .. }) {
+                    let reason = Bytes::from_static(b"Invalid socket type");
+                    Command::Error(reason).encode(&mut self.output);
+                }
+                let theirs = theirs.map_or_else(name, |theirs| theirs.name().to_owned());
+                Err(ProtocolFault::SocketType { theirs, ours: self.local.socket.name() })
+            }
+        }
+    }
+
+    fn ready(&mut self, version: (u8, u8), socket: SocketType, identity: Bytes) -> Event {
+        self.state = State::Traffic { version };
+        if matches!(self.local.socket, SocketType::Sub | SocketType::Xsub) {
+            self.subscribe(version);
+        }
+        Event::Ready(PeerInfo { socket, identity, version })
+    }
+
+    /// RFC 37 made the message of earlier versions (0x01 and the prefix) a command.
+    fn subscribe(&mut self, version: (u8, u8)) {
+        let prefix = &self.local.subscription;
+        if version >= (3, 1) {
+            return Command::Subscribe(prefix.clone()).encode(&mut self.output);
+        }
+        FrameHeader { more: false, command: false, length: prefix.len() + 1 }
+            .encode(&mut self.output);
+        self.output.push(1);
+        self.output.extend_from_slice(prefix);
+    }
+
+    fn traffic(
+        &mut self,
+        version: (u8, u8),
+        input: &mut BytesMut,
+    ) -> Result<Option<Event>, ProtocolFault> {
+        while let Some((header, body)) = self.frame(input, self.local.message_bytes_max)? {
+            if !header.command {
+                let frame = Frame { more: header.more, payload: body };
+                if self.taken(&frame) {
+                    return Ok(Some(Event::Frame(frame)));
+                }
+                continue;
+            }
+            if version < (3, 0) {
+                return Err(ProtocolFault::Flags { flags: 4 });
+            }
+            match Command::decode(body)? {
+                Command::Ping { ttl, context } => {
+                    self.pong = Some(context);
+                    return Ok(Some(Event::Ping { ttl }));
+                }
+                Command::Error(reason) => return Err(reported(&reason)),
+                Command::Ready(_)
+                | Command::Pong(_)
+                | Command::Subscribe(_)
+                | Command::Cancel(_)
+                | Command::Unknown => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a peer has no reason to send (a PULL's messages), or what was not subscribed to, is
+    /// read and dropped, as libzmq does.
+    fn taken(&mut self, frame: &Frame) -> bool {
+        if self.message == Message::Start {
+            let wanted = match self.local.socket {
+                SocketType::Push | SocketType::Pub => false,
+                SocketType::Sub => frame.payload.starts_with(&self.local.subscription),
+                _ => true,
+            };
+            self.message = if wanted { Message::Taken } else { Message::Dropped };
+        }
+        let taken = self.message == Message::Taken;
+        if !frame.more {
+            self.message = Message::Start;
+        }
+        taken
+    }
+
+    fn frame(
+        &mut self,
+        input: &mut BytesMut,
+        max: usize,
+    ) -> Result<Option<(FrameHeader, Bytes)>, ProtocolFault> {
+        self.wanted = 0;
+        let Some((header, size)) = FrameHeader::decode(input, max)? else { return Ok(None) };
+        if header.command && header.length > COMMAND_BYTES_MAX {
+            return Err(ProtocolFault::TooLarge {
+                size: header.length as u64,
+                max: COMMAND_BYTES_MAX,
+            });
+        }
+        let end = size + header.length;
+        let Some(body) = input.get(size..end) else {
+            self.wanted = end - input.len();
+            return Ok(None);
+        };
+        // A slice would keep the whole read buffer alive for as long as someone holds it.
+        if body.len() <= COPY_BYTES_MAX {
+            let body = Bytes::copy_from_slice(body);
+            input.advance(end);
+            return Ok(Some((header, body)));
+        }
+        input.advance(size);
+        Ok(Some((header, input.split_to(header.length).freeze())))
+    }
+}
+
+fn reported(reason: &[u8]) -> ProtocolFault {
+    ProtocolFault::Reported { reason: reason.escape_ascii().to_string() }
+}
+
+/// RFC 37: an identity has at most 255 bytes.
+const IDENTITY_BYTES_MAX: usize = 255;
+
+/// Longest command: room for many READY properties, yet nothing for a garbage peer to hoard.
+const COMMAND_BYTES_MAX: usize = 16 << 10;
+
+/// Frames up to this are copied out of the read buffer, longer ones share it.
+const COPY_BYTES_MAX: usize = 1 << 10;
+
+#[cfg(test)]
+mod tests;
