@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::source::{Source, Span};
+use super::source::{Place, Source, Span};
 use crate::nearest::hint;
 
 /// Whether a [`Diagnostic`] stops the load.
@@ -15,7 +15,8 @@ pub enum Severity {
 /// One problem, where it is, and whether it stops the load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    pub span: Span,
+    /// None when the problem is the whole file's.
+    pub span: Option<Span>,
     pub severity: Severity,
     pub problem: Problem,
 }
@@ -23,13 +24,16 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// `file:line:column: error: message`, the line, and carets under the place.
     pub fn render(&self, source: &Source) -> String {
-        let place = source.place(self.span.start);
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let (name, line, column) = (source.name(), place.line, place.column);
-        let excerpt = source.excerpt(self.span);
+        let name = source.name();
+        let Some(span) = self.span else {
+            return format!("{name}: {severity}: {}\n", self.problem);
+        };
+        let Place { line, column } = source.place(span.start);
+        let excerpt = source.excerpt(span);
         format!("{name}:{line}:{column}: {severity}: {}\n{excerpt}", self.problem)
     }
 }
@@ -101,7 +105,7 @@ pub enum Problem {
     NoRoutes,
     #[error("the extension {extension:?} does not begin with a dot, expected {:?}", format!(".{extension}"))]
     ExtensionWithoutDot { extension: String },
-    #[error("these settings are longer than {max} bytes")]
+    #[error("these settings hold more than {max} values")]
     SettingsTooLong { max: usize },
     /// Found by `store` in the rows that the file makes.
     #[error("{0}")]
@@ -115,12 +119,12 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    pub(crate) fn error(&mut self, span: Span, problem: Problem) {
-        self.found.push(Diagnostic { span, severity: Severity::Error, problem });
+    pub(crate) fn error(&mut self, span: impl Into<Option<Span>>, problem: Problem) {
+        self.found.push(Diagnostic { span: span.into(), severity: Severity::Error, problem });
     }
 
-    pub(crate) fn warning(&mut self, span: Span, problem: Problem) {
-        self.found.push(Diagnostic { span, severity: Severity::Warning, problem });
+    pub(crate) fn warning(&mut self, span: impl Into<Option<Span>>, problem: Problem) {
+        self.found.push(Diagnostic { span: span.into(), severity: Severity::Warning, problem });
     }
 
     /// In file order, each once: a class in a variable is looked at as often as it is used.

@@ -255,7 +255,7 @@ mod tests {
             tokens(&source, &mut problems);
             let found = problems.sorted();
             assert_eq!(found.len(), 1, "{bytes:?}: {found:?}");
-            let place = source.place(found[0].span.start);
+            let place = source.place(found[0].span.unwrap().start);
             assert_eq!((place.line, place.column), (line, column), "{bytes:?}");
             assert!(format!("{:?}", found[0].problem).starts_with(rule), "{found:?}");
         }

@@ -1,16 +1,18 @@
 //! Filters and xrequests, whose settings are stored as one tnetstring.
 
+use bytes::BytesMut;
 use store::rows::{Cell, PluginRow};
+use wire::tnetstring;
 
 use super::fields::Fields;
 use super::{Lowering, next_id};
 use crate::language::problem::Problem;
 use crate::language::schema::{FILTER, XREQUEST};
-use crate::language::source::Span;
 use crate::language::syntax::{Value, ValueKind};
 
-/// Variables can be used twice at every level, so a short file can mean an endless text.
-const SETTINGS_MAX: usize = 1 << 20;
+/// Values in the settings of one plugin: variables can be used twice at every level, so a short file
+/// could mean an endless text.
+const VALUES_MAX: usize = 1 << 16;
 
 impl<'a> Lowering<'a> {
     pub(super) fn plugins(&mut self, server: &Fields<'a>, server_id: i64) {
@@ -21,11 +23,7 @@ impl<'a> Lowering<'a> {
             for item in self.list(value, list).unwrap_or_default() {
                 let Some((schema, class)) = self.class(item, &[schema]) else { continue };
                 let fields = self.fields(class, schema);
-                let settings = fields.value("settings").and_then(|settings| {
-                    let mut text = String::new();
-                    self.tnetstring(settings, &mut text)?;
-                    Some(text)
-                });
+                let settings = self.plugin_settings(&fields);
                 let rows = match table {
                     "filter" => &mut self.rows.filters,
                     _ => &mut self.rows.xrequests,
@@ -35,57 +33,57 @@ impl<'a> Lowering<'a> {
                     id,
                     server_id: Cell::Integer(server_id),
                     name: fields.text_cell("name"),
-                    settings: settings.map_or(Cell::Null, Cell::Text),
+                    settings,
                 });
                 self.origins.insert(table, id, fields.origin());
             }
         }
     }
 
-    /// Appends `value` as a tnetstring; `None` when it has none, which is reported.
-    fn tnetstring(&mut self, value: &'a Value, out: &mut String) -> Option<()> {
+    fn plugin_settings(&mut self, plugin: &Fields<'a>) -> Cell {
+        let settings = plugin.value("settings");
+        let Some(plain) = settings.and_then(|value| self.plain(value, &mut { VALUES_MAX })) else {
+            return Cell::Null;
+        };
+        let mut out = BytesMut::new();
+        tnetstring::write_value(&mut out, &plain);
+        Cell::Text(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// `value` as a tnetstring holds it; `None` when it cannot, which is reported.
+    fn plain(&mut self, value: &'a Value, budget: &mut usize) -> Option<tnetstring::Value<'a>> {
         let place = value.span;
         let value = self.scope.resolve(value, self.problems)?;
-        let (payload, kind) = match &value.kind {
-            ValueKind::Text(text) => (text.clone(), ','),
-            ValueKind::Number(digits) => (self.integer(digits, place)?, '#'),
-            ValueKind::List(items) => {
-                let mut inner = String::new();
-                for item in items {
-                    self.tnetstring(item, &mut inner)?;
+        let Some(left) = budget.checked_sub(1) else {
+            self.problems.error(place, Problem::SettingsTooLong { max: VALUES_MAX });
+            return None;
+        };
+        *budget = left;
+        match &value.kind {
+            ValueKind::Text(text) => Some(tnetstring::Value::Bytes(text.as_bytes())),
+            ValueKind::Number(digits) => match digits.parse() {
+                Ok(number) => Some(tnetstring::Value::Integer(number)),
+                Err(_) => {
+                    let (what, digits) = ("this number".to_owned(), digits.clone());
+                    self.problems.error(place, Problem::NumberTooLarge { what, digits });
+                    None
                 }
-                (inner, ']')
+            },
+            ValueKind::List(items) => {
+                let items: Option<_> = items.iter().map(|item| self.plain(item, budget)).collect();
+                items.map(tnetstring::Value::List)
             }
             ValueKind::Dict(pairs) => {
-                let mut inner = String::new();
-                for (key, item) in self.distinct(pairs) {
-                    inner.push_str(&format!("{}:{},", key.text.len(), key.text));
-                    self.tnetstring(item, &mut inner)?;
-                }
-                (inner, '}')
+                let pairs = self.distinct(pairs).into_iter();
+                let entries: Option<_> = pairs
+                    .map(|(key, item)| Some((key.text.as_bytes(), self.plain(item, budget)?)))
+                    .collect();
+                entries.map(tnetstring::Value::Dict)
             }
             ValueKind::Class(_) | ValueKind::Variable(_) | ValueKind::Broken => {
                 let found = value.kind.describe();
                 let expected = "a text, a number, a list or a dictionary".to_owned();
                 self.problems.error(place, Problem::WrongValue { found, expected });
-                return None;
-            }
-        };
-        if payload.len() > SETTINGS_MAX {
-            self.problems.error(place, Problem::SettingsTooLong { max: SETTINGS_MAX });
-            return None;
-        }
-        out.push_str(&format!("{}:{payload}{kind}", payload.len()));
-        Some(())
-    }
-
-    /// Mongrel2 writes numbers here without their leading zeros.
-    fn integer(&mut self, digits: &str, place: Span) -> Option<String> {
-        match digits.parse::<i64>() {
-            Ok(number) => Some(number.to_string()),
-            Err(_) => {
-                let (what, digits) = ("this number".to_owned(), digits.to_owned());
-                self.problems.error(place, Problem::NumberTooLarge { what, digits });
                 None
             }
         }

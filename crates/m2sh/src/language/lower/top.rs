@@ -6,7 +6,6 @@ use super::fields::has_kind;
 use super::{Lowering, Origin, next_id};
 use crate::language::problem::{Problem, alternatives};
 use crate::language::schema::{ClassSchema, Kind};
-use crate::language::source::Span;
 use crate::language::syntax::{Class, Value, ValueKind, Word};
 use crate::nearest::nearest;
 
@@ -14,7 +13,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn servers(&mut self) {
         let Some(assignment) = self.scope.top_level("servers") else {
             if !self.scope.incomplete() {
-                self.problems.error(Span::new(0, 0), Problem::NoServers);
+                self.problems.error(None, Problem::NoServers);
             }
             return;
         };
