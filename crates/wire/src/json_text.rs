@@ -91,3 +91,60 @@ fn hex_digit(nibble: u8) -> u8 {
         _ => b'a'.wrapping_add(nibble.wrapping_sub(10)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn escaped(bytes: &[u8]) -> String {
+        let mut out = BytesMut::new();
+        escape(bytes, &mut out);
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn escapes_follow_the_rule() {
+        let check = |bytes: &[u8], want: &str| assert_eq!(escaped(bytes), want, "{bytes:?}");
+        check(b"", "");
+        check(b"plain", "plain");
+        check(b"a\"b\\c/d", "a\\\"b\\\\c/d");
+        check(b"\t\n\r\x00\x1f\x7f", "\\t\\n\\r\\u0000\\u001f\\u007f");
+        check("café \u{10ffff}".as_bytes(), "café \u{10ffff}");
+        check(b"caf\xe9!", "caf\\uefe9!");
+        check(b"\xe2\x28", "\\uefe2(");
+        check(b"\xf0\x9f\x98", "\\ueff0\\uef9f\\uef98");
+        check("\u{ef7f}\u{f000}\u{e000}".as_bytes(), "\u{ef7f}\u{f000}\u{e000}");
+        check("\u{ef80}".as_bytes(), "\\uefee\\uefbe\\uef80");
+        check("x\u{efff}\"".as_bytes(), "x\\uefee\\uefbf\\uefbf\\\"");
+        check("\u{2028}".as_bytes(), "\u{2028}");
+    }
+
+    #[test]
+    fn unescape_borrows_what_has_no_stand_in() {
+        assert!(matches!(unescape("café"), Cow::Borrowed(_)));
+        assert_eq!(&*unescape("caf\u{efe9}"), b"caf\xe9");
+    }
+
+    fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let special = prop_oneof![
+            Just(b"\xee\xbe\x80".to_vec()),
+            Just(b"\xee\xbf\xbf".to_vec()),
+            Just(b"\xee\xbe".to_vec()),
+            Just(b"\"\\".to_vec()),
+            any::<char>().prop_map(|c| c.to_string().into_bytes()),
+            any::<Vec<u8>>(),
+        ];
+        prop::collection::vec(special, 0..8).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_pass_through_a_json_parser(bytes in any_bytes()) {
+            let json = format!("\"{}\"", escaped(&bytes));
+            let text: String = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(unescape(&text).into_owned(), bytes);
+        }
+    }
+}

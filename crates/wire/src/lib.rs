@@ -11,11 +11,7 @@
 )]
 #![cfg_attr(
     test,
-    expect(
-        clippy::arithmetic_side_effects,
-        clippy::as_conversions,
-        reason = "tests may panic, that is how they fail"
-    )
+    expect(clippy::arithmetic_side_effects, reason = "tests may panic, that is how they fail")
 )]
 
 pub mod control;

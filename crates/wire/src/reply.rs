@@ -89,3 +89,6 @@ impl Extended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,3 +83,6 @@ impl HandlerRequest<'_, '_> {
         encode::request(self, protocol, out);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,37 @@ impl Table {
     }
 }
 
+/// Mongrel2's answers, word for word; its m2sh and its users know them.
+impl Table {
+    /// The answer to `help`: Mongrel2's commands, then `more`, each a name and what it does.
+    #[must_use]
+    pub fn help(more: &[(&'static str, &'static str)]) -> Self {
+        let commands = HELP.iter().chain(more);
+        Self {
+            headers: vec!["name".into(), "help".into()],
+            rows: commands.map(|(name, help)| vec![(*name).into(), (*help).into()]).collect(),
+        }
+    }
+
+    /// The answer to `kill`.
+    #[must_use]
+    pub fn killed() -> Self {
+        Self::single("status", "OK")
+    }
+
+    /// The answer to `reload`, `stop` and `terminate`.
+    #[must_use]
+    pub fn signal_sent() -> Self {
+        Self::single("msg", "signal sent to server")
+    }
+
+    /// The answer to `control_stop`.
+    #[must_use]
+    pub fn control_stopping() -> Self {
+        Self::single("msg", "stopping the control port")
+    }
+}
+
 impl Reply {
     /// Reads an answer; bytes behind it are ignored.
     ///
@@ -206,3 +237,16 @@ fn row(value: &Value<'_>) -> Result<Vec<Cell>, ReplySyntaxError> {
 fn text(value: &Value<'_>) -> Option<String> {
     value.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
+
+const HELP: [(&str, &str); 10] = [
+    ("stop", "stop the server (SIGINT)"),
+    ("reload", "reload the server"),
+    ("help", "this command"),
+    ("control_stop", "stop control port"),
+    ("kill", "kill a connection"),
+    ("status", "status, what=['net'|'tasks']"),
+    ("terminate", "terminate the server (SIGTERM)"),
+    ("time", "the server's time"),
+    ("uuid", "the server's uuid"),
+    ("info", "information about this server"),
+];

@@ -155,3 +155,71 @@ fn tag_of(name: &[u8]) -> u32 {
     let len_byte = u8::try_from(len & 0xff).unwrap_or(0);
     u32::from_le_bytes([len_byte, at(0), at(len / 2), at(len.saturating_sub(1))])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Named = Vec<(Vec<u8>, Vec<Vec<u8>>)>;
+
+    fn collect(policy: FieldPolicy, fields: &[(&str, &str)]) -> (Named, Vec<Admission>) {
+        let mut client = ClientFields::new(policy);
+        let admissions =
+            fields.iter().map(|(n, v)| client.push(n.as_bytes(), v.as_bytes())).collect();
+        let named = client
+            .names()
+            .map(|field| {
+                assert_eq!(field.single().is_some(), field.values().count() == 1);
+                (field.name.to_vec(), field.values().map(<[u8]>::to_vec).collect())
+            })
+            .collect();
+        (named, admissions)
+    }
+
+    #[test]
+    fn values_of_one_name_are_joined_up_to_the_limit() {
+        let fields = [
+            ("Cookie", "a"),
+            ("Host", "h"),
+            ("cookie", "b"),
+            ("COOKIE", "c"),
+            ("Cookie", "d"),
+            ("Cookie", "e"),
+            ("Cookie", "f"),
+            ("coolie", "x"),
+        ];
+        let (named, admissions) = collect(FieldPolicy::default(), &fields);
+        let want = |name: &str, values: &[&str]| {
+            (name.as_bytes().to_vec(), values.iter().map(|v| v.as_bytes().to_vec()).collect())
+        };
+        assert_eq!(
+            named,
+            [
+                want("Cookie", &["a", "b", "c", "d", "e"]),
+                want("Host", &["h"]),
+                want("coolie", &["x"])
+            ]
+        );
+        assert_eq!(admissions[6], Admission::TooManyValues);
+        assert_eq!(admissions.iter().filter(|a| **a == Admission::Kept).count(), 7);
+    }
+
+    #[test]
+    fn names_the_server_writes_are_dropped() {
+        let check = |policy: FieldPolicy, name: &str, want| {
+            assert_eq!(collect(policy, &[(name, "v")]).1, [want], "{name} under {policy:?}");
+        };
+        let strict = FieldPolicy::default();
+        let keep = FieldPolicy { keep_forwarded_for: true, keep_underscores: true };
+        check(strict, "X-Forwarded-For", Admission::Reserved);
+        check(keep, "X-Forwarded-For", Admission::Kept);
+        check(strict, "x-forwarded-fo", Admission::Kept);
+        for policy in [strict, keep] {
+            check(policy, "X-Mongrel2-Upload-Done", Admission::Reserved);
+            check(policy, "x-mongrel2-", Admission::Reserved);
+            check(policy, "x-mongrel2", Admission::Kept);
+        }
+        check(strict, "X_Forwarded_For", Admission::Underscore);
+        check(keep, "X_Forwarded_For", Admission::Kept);
+    }
+}
