@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -29,21 +29,22 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether a program of that name is on the PATH or where Debian keeps daemons.
-pub(crate) fn is_installed(program: &str) -> bool {
+/// Where a program is: on the PATH, or where Debian keeps daemons, which few users' PATH names.
+pub(crate) fn locate(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|directory| directory.join(program).is_file())
+        .map(|directory| directory.join(program))
+        .find(|file| file.is_file())
 }
 
 /// A command for a program that the kernel ends when we end, however that happens.
-pub(crate) fn tied(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    if !is_installed("setpriv") {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+pub(crate) fn tied(program: impl AsRef<Path>) -> Command {
+    let program = program.as_ref();
+    let found = program.to_str().and_then(locate).unwrap_or_else(|| program.to_path_buf());
+    let Some(setpriv) = locate("setpriv") else { return Command::new(found) };
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "TERM", "--"]).arg(found);
     command
 }
 

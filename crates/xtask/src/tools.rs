@@ -35,7 +35,7 @@ pub(crate) const FOR_PEERS: &[Tool] = &[MONGREL2, NGINX, HAPROXY, WRK];
 
 /// Sees to it that every tool is there. What stays missing is an error in CI and a warning elsewhere.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<(), String> {
-    let missing = |tool: &&Tool| !process::is_installed(tool.program);
+    let missing = |tool: &&Tool| process::locate(tool.program).is_none();
     let packages: Vec<&str> = tools.iter().filter(missing).map(|tool| tool.package).collect();
     if !packages.is_empty()
         && let Err(reason) = install(&packages)
@@ -67,7 +67,7 @@ fn miss(what: &str, needed_for: &str) -> Result<(), String> {
 fn install(packages: &[&str]) -> Result<(), String> {
     let by_hand = format!("apt-get install {}", packages.join(" "));
     let is_root = process::capture(Command::new("id").arg("-u"))?.trim() == "0";
-    if !is_root || !process::is_installed("apt-get") {
+    if !is_root || process::locate("apt-get").is_none() {
         return Err(format!("that takes root and apt-get; by hand: {by_hand}"));
     }
     let _policy = NoServices::declare()?;

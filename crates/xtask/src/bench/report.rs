@@ -69,6 +69,7 @@ impl Report {
     /// Writes `benches/runs/<date>-<name>/summary.md`.
     pub(super) fn record(&self, name: &str, options: &Options) -> Result<(), String> {
         let ask = |program: &str, args: &[&str]| {
+            let program = process::locate(program).unwrap_or_else(|| program.into());
             let output = Command::new(program).args(args).output();
             let text = output.map(|o| [o.stdout, o.stderr].concat()).unwrap_or_default();
             String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()

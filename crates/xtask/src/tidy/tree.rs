@@ -78,5 +78,6 @@ impl Tree {
 }
 
 fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.split('/').rev().skip(1).any(|part| part == "tests")
+    let is_named_so = path.ends_with("/tests.rs") || path.ends_with("_tests.rs");
+    is_named_so || path.split('/').rev().skip(1).any(|part| part == "tests")
 }
