@@ -29,7 +29,9 @@ pub struct Edge<S> {
 }
 
 /// Binds a listening socket: reusable at once after a restart, both families on `::`.
-pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+///
+/// Needs no runtime, so a server can bind before it gives up its privileges.
+pub fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -38,7 +40,7 @@ pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(addr))?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 impl<S: Service> Edge<S> {

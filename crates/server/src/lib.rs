@@ -1,1 +1,16 @@
 //! The program: boot, the one dispatch, reload, signals, access log.
+
+pub mod access_log;
+pub mod dispatch;
+pub mod error;
+pub mod live;
+pub mod log;
+pub mod options;
+pub mod process;
+pub mod program;
+pub mod running;
+pub mod signals;
+
+pub use error::{ReloadFault, StartFault};
+pub use options::Options;
+pub use running::{Boot, Server};

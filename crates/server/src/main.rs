@@ -1,3 +1,9 @@
-//! The `server` program.
+//! `server DATABASE UUID`: runs one server of a configuration database.
 
-fn main() {}
+use clap::Parser;
+use server::{Options, program};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    program::main(Options::parse())
+}

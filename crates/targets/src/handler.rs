@@ -1,1 +1,201 @@
 //! Handlers over ZeroMQ: a request becomes a message, replies become bytes for clients.
+
+mod message;
+mod notified;
+mod replies;
+mod spool;
+
+use bus::{Delivery, Link, LinkLimits, LinkSpec, NotSent, Outgoing, Tag};
+use bytes::{Bytes, BytesMut};
+use edge::{Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, Registry, Relayed};
+use http1::Framing;
+use site::{HandlerProtocol, Limits, Options, Uploads};
+use std::sync::{Arc, OnceLock, Weak};
+
+use message::Written;
+use notified::Notified;
+use replies::Replies;
+
+pub use replies::Malformed;
+
+/// How long a client that got no handler should wait before it tries again, in seconds.
+const RETRY_AFTER: u32 = 1;
+
+/// A handler row at work: its sockets are bound, requests go out, replies find their clients.
+#[derive(Debug)]
+pub struct HandlerLink {
+    id: AudienceId,
+    handler: Arc<site::Handler>,
+    link: Link,
+    notified: Notified,
+    malformed: Arc<Malformed>,
+}
+
+/// What a request to a handler must know of its site.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The route's path as configured.
+    pub pattern: &'a str,
+    pub limits: &'a Limits,
+    pub options: &'a Options,
+    pub uploads: &'a Uploads,
+}
+
+impl HandlerLink {
+    /// Binds both sockets. `id` must be unique among the links that are open.
+    pub async fn bind(
+        id: AudienceId,
+        handler: Arc<site::Handler>,
+        limits: &Limits,
+        registry: Arc<Registry>,
+    ) -> Result<Arc<Self>, bus::BindFault> {
+        let own = Arc::new(OnceLock::<Weak<Self>>::new());
+        let malformed = Arc::new(Malformed::default());
+        let replies = Replies {
+            id,
+            registry,
+            targets_max: limits.handler_targets,
+            queue_bytes_max: limits.connection_queue_bytes,
+            link: Arc::clone(&own),
+            malformed: Arc::clone(&malformed),
+        };
+        let spec = LinkSpec {
+            send_spec: handler.send_spec.clone(),
+            send_ident: handler.send_ident.clone(),
+            recv_spec: handler.recv_spec.clone(),
+            recv_ident: handler.recv_ident.clone(),
+        };
+        let link = Link::bind(spec, link_limits(limits), Arc::new(replies)).await?;
+        let this = Arc::new(Self { id, handler, link, notified: Notified::default(), malformed });
+        own.set(Arc::downgrade(&this)).expect("only this function sets it");
+        Ok(this)
+    }
+
+    pub fn handler(&self) -> &Arc<site::Handler> {
+        &self.handler
+    }
+
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Replies that could not be read, since the link was bound.
+    pub fn malformed(&self) -> &Malformed {
+        &self.malformed
+    }
+
+    /// Whether `handler` can go on using this link's sockets as they are.
+    pub fn serves(&self, handler: &site::Handler) -> bool {
+        let ours = &*self.handler;
+        ours.send_spec == handler.send_spec
+            && ours.recv_spec == handler.recv_spec
+            && ours.send_ident == handler.send_ident
+            && ours.recv_ident == handler.recv_ident
+            && ours.protocol == handler.protocol
+    }
+
+    /// Sends the request and passes on what handlers answer.
+    pub async fn serve<'r>(
+        self: &Arc<Self>,
+        mut exchange: Exchange<'r, '_>,
+        terms: Terms<'_>,
+    ) -> Answer<'r> {
+        let audience: Arc<dyn Audience> = Arc::clone(self) as _;
+        let tag = Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() };
+        let relayed = match exchange.head.framing() {
+            Framing::Length(length) if length > terms.limits.content_length => {
+                self.spool(&mut exchange, &audience, terms).await
+            }
+            Framing::Chunked if terms.uploads.temp_store.is_some() => {
+                self.spool(&mut exchange, &audience, terms).await
+            }
+            _ => self.send_whole(&mut exchange, &audience, terms).await,
+        };
+        self.link.answered(tag);
+        match relayed {
+            Ok(relayed) => Answer::Relayed(relayed),
+            Err(fault) => Answer::Fault(fault),
+        }
+    }
+
+    /// A request whose body fits into one message.
+    async fn send_whole(
+        &self,
+        exchange: &mut Exchange<'_, '_>,
+        audience: &Arc<dyn Audience>,
+        terms: Terms<'_>,
+    ) -> Result<Relayed, Fault> {
+        exchange.invite().await.map_err(|_| FaultKind::ClientGone)?;
+        let body = exchange.body.collect(terms.limits.content_length).await?;
+        exchange.client.open(audience);
+        let message = self.request(exchange, terms, Written::Whole(&body));
+        self.send_request(exchange, message)?;
+        exchange.client.expect_answer(terms.limits.handler_timeout);
+        exchange.client.relay(&mut exchange.body).await
+    }
+
+    fn request(&self, exchange: &Exchange<'_, '_>, terms: Terms<'_>, what: Written<'_>) -> Bytes {
+        message::encode(&self.handler, exchange, terms, what)
+    }
+
+    fn send_request(&self, exchange: &Exchange<'_, '_>, message: Bytes) -> Result<(), Fault> {
+        let tag = Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() };
+        let replayable = is_idempotent(exchange.head.method());
+        self.send(Outgoing { message, delivery: Delivery::Request { tag, replayable } })
+    }
+
+    fn send(&self, outgoing: Outgoing) -> Result<(), Fault> {
+        self.link.send(outgoing).map_err(|why| {
+            let detail = match why {
+                NotSent::QueueFull => "No handler takes requests and the waiting queue is full.",
+                NotSent::Closed => "The server no longer serves this handler.",
+            };
+            Fault::new(FaultKind::NoHandler { retry_after: RETRY_AFTER }, detail)
+        })
+    }
+
+    /// Tells handlers that `conn` is gone, unless they have been told.
+    fn notify(&self, conn: ConnId) {
+        if !self.notified.is_first(conn) {
+            return;
+        }
+        let mut message = BytesMut::with_capacity(self.handler.send_ident.len() + 72);
+        let protocol = wire_protocol(self.handler.protocol);
+        wire::request::encode_disconnect(&self.handler.send_ident, conn.0, protocol, &mut message);
+        let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
+        if let Err(why) = self.link.send(notice) {
+            tracing::debug!(%conn, %why, "a disconnect notice was not sent");
+        }
+    }
+}
+
+impl Audience for HandlerLink {
+    fn id(&self) -> AudienceId {
+        self.id
+    }
+
+    fn left(&self, conn: ConnId) {
+        self.notify(conn);
+    }
+}
+
+fn link_limits(limits: &Limits) -> LinkLimits {
+    LinkLimits {
+        queue_max: limits.handler_queue_max,
+        queue_timeout: limits.handler_queue_timeout,
+        message_bytes_max: limits.handler_message_bytes_max,
+        ..LinkLimits::default()
+    }
+}
+
+fn wire_protocol(protocol: HandlerProtocol) -> wire::request::Protocol {
+    match protocol {
+        HandlerProtocol::Json => wire::request::Protocol::Json,
+        HandlerProtocol::Tnetstring => wire::request::Protocol::Tnetstring,
+    }
+}
+
+/// Methods that may be sent twice (RFC 9110 section 9.2.2).
+fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+}

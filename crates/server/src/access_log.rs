@@ -1,0 +1,204 @@
+//! The access log: Mongrel2's tnetstring lines, with what it left out at the end.
+//!
+//! `[host, address, port, time, method, path, version, status, bytes, target, microseconds,
+//! close reason]`, one list to a line. The first nine are Mongrel2's.
+
+use crate::dispatch::Trace;
+use edge::AccessRecord;
+use http1::Version;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wire::tnetstring;
+
+/// Lines the disk has not taken yet. Beyond this, lines are dropped and counted: a full or slow
+/// disk must not take the server with it.
+const PENDING_BYTES_MAX: usize = 8 << 20;
+/// Lines are written together: this much later at the latest.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// Or sooner, when this much has come together.
+const FLUSH_BYTES: usize = 256 << 10;
+
+/// Takes lines from all connections and writes them from a thread of its own.
+#[derive(Debug)]
+pub struct AccessLog {
+    state: Mutex<State>,
+    wake: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: Vec<u8>,
+    /// Where to write from now on; `None` once taken.
+    open: Option<File>,
+    enabled: bool,
+    stopping: bool,
+}
+
+/// The thread that writes; it ends, with everything written, when this is dropped.
+#[derive(Debug)]
+pub struct AccessLogWriter {
+    log: Arc<AccessLog>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl AccessLog {
+    /// A log that goes to `file`; lines are thrown away without one.
+    pub fn start(file: Option<File>) -> io::Result<(Arc<Self>, AccessLogWriter)> {
+        let enabled = file.is_some();
+        let state = State { open: file, enabled, ..State::default() };
+        let log = Arc::new(Self {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            dropped: AtomicU64::new(0),
+        });
+        let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn({
+            let log = Arc::clone(&log);
+            move || log.run()
+        })?;
+        let writer = AccessLogWriter { log: Arc::clone(&log), thread: Some(thread) };
+        Ok((log, writer))
+    }
+
+    /// Goes on in `file`, after what was written so far; `None` ends logging.
+    pub fn reopen(&self, file: Option<File>) {
+        let mut state = self.state();
+        state.enabled = file.is_some();
+        state.open = file;
+        self.wake.notify_one();
+    }
+
+    pub fn write(&self, record: &AccessRecord<'_, Trace>) {
+        let mut state = self.state();
+        if !state.enabled {
+            return;
+        }
+        if state.pending.len() > PENDING_BYTES_MAX {
+            drop(state);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        write_line(&mut state.pending, record, SystemTime::now());
+        if state.pending.len() > FLUSH_BYTES {
+            self.wake.notify_one();
+        }
+    }
+
+    fn run(&self) {
+        let mut file = None;
+        let mut lines = Vec::new();
+        loop {
+            let mut state = self.state();
+            while !state.stopping && state.open.is_none() && state.pending.len() < FLUSH_BYTES {
+                let waited = self.wake.wait_timeout(state, FLUSH_EVERY);
+                let (again, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                state = again;
+                if timeout.timed_out() && !state.pending.is_empty() {
+                    break;
+                }
+            }
+            std::mem::swap(&mut lines, &mut state.pending);
+            let reopened = state.open.take();
+            let stopping = state.stopping;
+            drop(state);
+            if file.is_none() {
+                file = reopened;
+                self.flush(file.as_mut(), &mut lines);
+            } else {
+                self.flush(file.as_mut(), &mut lines);
+                file = reopened.or(file);
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    fn flush(&self, file: Option<&mut File>, lines: &mut Vec<u8>) {
+        if let Some(file) = file
+            && let Err(error) = file.write_all(lines)
+        {
+            tracing::error!(%error, "the access log can't be written, lines are lost");
+        }
+        lines.clear();
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::error!(dropped, "the access log could not keep up");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for AccessLogWriter {
+    fn drop(&mut self) {
+        self.log.state().stopping = true;
+        self.log.wake.notify_one();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the access log's thread has failed");
+        }
+    }
+}
+
+/// Opens a log for appending, with the directories that lead to it.
+pub fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Where a log lies: its configured path is relative to the chroot, joined to it as text when
+/// the process is not inside.
+pub fn locate(chroot: &str, path: &str, inside: bool) -> PathBuf {
+    if inside { PathBuf::from(path) } else { PathBuf::from(format!("{chroot}{path}")) }
+}
+
+fn write_line(out: &mut Vec<u8>, record: &AccessRecord<'_, Trace>, now: SystemTime) {
+    let mut list = Vec::with_capacity(160);
+    let time = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (host, target) =
+        record.trace.as_ref().map_or(("-", "-"), |trace| (trace.host.as_str(), trace.target));
+    let (method, path, version) = record.head.map_or(("-", "-", "-"), |head| {
+        let version = match head.version() {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        };
+        (head.method(), head.path(), version)
+    });
+    tnetstring::write_bytes(&mut list, host.as_bytes());
+    tnetstring::write_bytes(&mut list, record.peer.remote_addr.as_bytes());
+    tnetstring::write_integer(&mut list, i64::from(record.peer.remote.port()));
+    tnetstring::write_integer(&mut list, signed(time));
+    tnetstring::write_bytes(&mut list, method.as_bytes());
+    tnetstring::write_bytes(&mut list, path.as_bytes());
+    tnetstring::write_bytes(&mut list, version.as_bytes());
+    tnetstring::write_integer(&mut list, i64::from(record.status));
+    tnetstring::write_integer(&mut list, signed(record.sent));
+    tnetstring::write_bytes(&mut list, target.as_bytes());
+    tnetstring::write_integer(
+        &mut list,
+        i64::try_from(record.took.as_micros()).unwrap_or(i64::MAX),
+    );
+    match record.close {
+        Some(close) => tnetstring::write_bytes(&mut list, close.to_string().as_bytes()),
+        None => tnetstring::write_bytes(&mut list, b"-"),
+    }
+    // The list itself, framed by hand: its length is known only now.
+    write!(out, "{}:", list.len()).expect("a Vec takes all");
+    out.extend_from_slice(&list);
+    out.extend_from_slice(b"]\n");
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,84 @@
+//! The one place where a request finds its host, its route and its target.
+
+use crate::access_log::AccessLog;
+use crate::live::Live;
+use arc_swap::ArcSwap;
+use edge::{AccessRecord, Answer, Exchange, FaultKind, Rules, Service};
+use site::Target;
+use std::sync::Arc;
+use targets::handler::Terms;
+
+/// What the connections call: the site in force and the access log.
+#[derive(Debug)]
+pub struct Dispatch {
+    live: ArcSwap<Live>,
+    access_log: Arc<AccessLog>,
+}
+
+/// What a request was found to be for.
+#[derive(Debug)]
+pub struct Trace {
+    /// The configuration the exchange began with, which owns the names below.
+    pub live: Arc<Live>,
+    pub host: String,
+    pub target: &'static str,
+}
+
+impl Dispatch {
+    pub fn new(live: Live, access_log: Arc<AccessLog>) -> Self {
+        Self { live: ArcSwap::from_pointee(live), access_log }
+    }
+
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Puts a new configuration in force; what has begun finishes under the old one.
+    pub fn replace(&self, live: Live) {
+        self.live.store(Arc::new(live));
+    }
+
+    pub fn access_log(&self) -> &Arc<AccessLog> {
+        &self.access_log
+    }
+}
+
+impl Service for Dispatch {
+    type Trace = Trace;
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.live.load().rules)
+    }
+
+    async fn serve<'r>(&self, exchange: Exchange<'r, '_>) -> (Answer<'r>, Trace) {
+        let live = self.live();
+        let head = exchange.head;
+        let host = live.site.host(head.host());
+        let mut trace = Trace { live: Arc::clone(&live), host: host.name.clone(), target: "-" };
+        let Some(found) = host.route(head.path()) else {
+            return (Answer::Fault(FaultKind::NotFound.into()), trace);
+        };
+        trace.target = found.route.target.kind();
+        let answer = match &found.route.target {
+            Target::Dir(dir) => match live.dirs[dir.index].serve(head, found.rest).await {
+                Ok(response) => Answer::Response(response),
+                Err(fault) => Answer::Fault(fault),
+            },
+            Target::Proxy(proxy) => live.proxies[proxy.index].serve(exchange).await,
+            Target::Handler(handler) => {
+                let terms = Terms {
+                    pattern: &found.route.text,
+                    limits: &live.site.limits,
+                    options: &live.site.options,
+                    uploads: &live.site.uploads,
+                };
+                live.handlers[handler.index].serve(exchange, terms).await
+            }
+        };
+        (answer, trace)
+    }
+
+    fn record(&self, record: AccessRecord<'_, Trace>) {
+        self.access_log.write(&record);
+    }
+}

@@ -1,0 +1,115 @@
+//! The life of the process, top to bottom, in the order that privileges demand.
+
+use crate::access_log::locate;
+use crate::error::{StartFault, chain};
+use crate::log::{self, Destination};
+use crate::options::Options;
+use crate::process::{Daemon, PidFile, become_daemon, enter_chroot, is_root, raise_descriptors};
+use crate::running::{Boot, Server};
+use crate::signals::{Ending, Signals};
+use site::Site;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+/// Runs the server that `options` name until a signal ends it. 0: it was stopped; 1: it could not
+/// start, and said why; otherwise the second signal that cut the stop short.
+pub fn main(options: Options) -> ExitCode {
+    log::start();
+    match run(options) {
+        Ok(code) => code,
+        Err(fault) => {
+            tracing::error!("{}", chain(&fault));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<ExitCode, StartFault> {
+    let check = options.check;
+    let mut boot = Boot::from(options);
+    let site = boot.load()?;
+    if check {
+        say(&format!("{} is fine: {}", boot.uuid, summary(&site)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let daemon = is_root() && site.server.daemonize;
+    if daemon && matches!(become_daemon()?, Daemon::Launched) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let addr = boot.addr(&site);
+    let listener = edge::bind(addr).map_err(|source| StartFault::Listen { addr, source })?;
+    raise_descriptors(site.limits.fd_max);
+    let pid_path = locate(&site.server.chroot, &site.server.pid_file, false);
+    PidFile::check(&pid_path)?;
+    let pid_file = if is_root() && !site.server.chroot.is_empty() {
+        boot.inside_chroot = true;
+        enter_chroot(&site.server.chroot, || PidFile::write(site.server.pid_file.clone().into()))?
+    } else {
+        PidFile::write(pid_path)?
+    };
+    if daemon {
+        let path = locate(&site.server.chroot, &site.server.error_log, boot.inside_chroot);
+        log::send_to(Destination::file(path)?);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| StartFault::Runtime { source })?;
+    let ending = runtime.block_on(serve(boot, site, listener, daemon))?;
+    drop(pid_file);
+    Ok(match ending {
+        Ending::Graceful => ExitCode::SUCCESS,
+        Ending::Cut(signal) => ExitCode::from(u8::try_from(signal).unwrap_or(1)),
+    })
+}
+
+async fn serve(
+    boot: Boot,
+    site: Site,
+    listener: TcpListener,
+    daemon: bool,
+) -> Result<Ending, StartFault> {
+    // Before anything serves, so that no signal finds the process without an answer.
+    let signals = Signals::listen()?;
+    let summary = summary(&site);
+    let addr = boot.addr(&site);
+    let listener = tokio::net::TcpListener::from_std(listener)
+        .map_err(|source| StartFault::Listen { addr, source })?;
+    let server = Server::start_with(boot, site, listener).await?;
+    let ready = format!(
+        "serving {summary} on http://{}; stop with Ctrl-C or: kill {}",
+        server.addr(),
+        std::process::id()
+    );
+    tracing::info!("{ready}");
+    if daemon {
+        Daemon::ready().map_err(|source| StartFault::Daemon { source })?;
+    } else {
+        say(&ready);
+    }
+    Ok(signals.run(server).await)
+}
+
+fn summary(site: &Site) -> String {
+    let hosts = site.hosts.iter().count();
+    let routes: usize = site.hosts.iter().map(|host| host.routes.iter().count()).sum();
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    format!(
+        "'{}': {hosts} host{}, {routes} route{} to {} director{}, {} prox{}, {} handler{}",
+        site.server.name,
+        plural(hosts),
+        plural(routes),
+        site.dirs.len(),
+        if site.dirs.len() == 1 { "y" } else { "ies" },
+        site.proxies.len(),
+        if site.proxies.len() == 1 { "y" } else { "ies" },
+        site.handlers.len(),
+        plural(site.handlers.len()),
+    )
+}
+
+/// One line for whoever started us; a closed standard output is not our trouble.
+fn say(line: &str) {
+    let _heard = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,183 @@
+//! A running server: started from a configuration, reloaded from a newer one, drained and stopped.
+
+use crate::access_log::{self, AccessLog, AccessLogWriter};
+use crate::dispatch::Dispatch;
+use crate::error::{ReloadFault, StartFault};
+use crate::live::Live;
+use crate::options::Options;
+use edge::{Edge, Registry};
+use site::Site;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::Lowered;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Where a server's configuration comes from, and what overrides it.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    pub database: PathBuf,
+    pub uuid: String,
+    /// Instead of the configured address.
+    pub listen: Option<SocketAddr>,
+    /// Whether the process is inside the configured chroot, so that paths are already relative.
+    pub inside_chroot: bool,
+}
+
+/// A server that accepts connections until it is stopped.
+#[derive(Debug)]
+pub struct Server {
+    boot: Boot,
+    edge: Arc<Edge<Dispatch>>,
+    listening: Mutex<Listening>,
+    // Dropped last: what the connections still log is written.
+    _access_log: AccessLogWriter,
+}
+
+#[derive(Debug)]
+struct Listening {
+    /// As configured, to see whether a reload moves it.
+    asked: SocketAddr,
+    bound: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl From<Options> for Boot {
+    fn from(options: Options) -> Self {
+        let Options { database, uuid, listen, check: _ } = options;
+        Self { database, uuid, listen, inside_chroot: false }
+    }
+}
+
+impl Boot {
+    /// Reads and checks the configuration; logs what is odd about it.
+    pub fn load(&self) -> Result<Site, StartFault> {
+        let Lowered { site, warnings } = store::load(&self.database, &self.uuid)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(site)
+    }
+
+    pub fn addr(&self, site: &Site) -> SocketAddr {
+        self.listen.unwrap_or(site.listener.addr)
+    }
+
+    fn access_log(&self, site: &Site) -> Option<std::fs::File> {
+        if !site.options.access_logging {
+            return None;
+        }
+        let server = &site.server;
+        let path = access_log::locate(&server.chroot, &server.access_log, self.inside_chroot);
+        access_log::open(&path)
+            .inspect_err(|error| {
+                tracing::error!(path = %path.display(), %error, "can't open the access log, going on without");
+            })
+            .ok()
+    }
+}
+
+impl Server {
+    /// Loads the configuration, binds everything it names and starts accepting.
+    pub async fn start(boot: Boot) -> Result<Self, StartFault> {
+        let site = boot.load()?;
+        let listener = listen(boot.addr(&site))?;
+        Self::start_with(boot, site, listener).await
+    }
+
+    /// The same, with a configuration and a listening socket that are at hand already.
+    pub async fn start_with(
+        boot: Boot,
+        site: Site,
+        listener: TcpListener,
+    ) -> Result<Self, StartFault> {
+        let asked = boot.addr(&site);
+        let bound =
+            listener.local_addr().map_err(|source| StartFault::Listen { addr: asked, source })?;
+        let registry = Arc::new(Registry::default());
+        let file = boot.access_log(&site);
+        let live = Live::build(site, None, &registry).await?;
+        let (log, writer) =
+            AccessLog::start(file).map_err(|source| StartFault::Runtime { source })?;
+        let edge = Edge::new(Dispatch::new(live, log), registry);
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&edge).accept(listener, stop.clone()));
+        let listening = Mutex::new(Listening { asked, bound, stop });
+        Ok(Self { boot, edge, listening, _access_log: writer })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).bound
+    }
+
+    pub fn live(&self) -> Arc<Live> {
+        self.edge.service().live()
+    }
+
+    pub fn registry(&self) -> &Arc<Registry> {
+        self.edge.registry()
+    }
+
+    /// Puts the configuration that the database now holds in force, or none of it.
+    pub async fn reload(&self) -> Result<(), ReloadFault> {
+        let boot = self.boot.clone();
+        let site = tokio::task::spawn_blocking(move || boot.load())
+            .await
+            .map_err(|_| ReloadFault::Interrupted)??;
+        let asked = self.boot.addr(&site);
+        let moved = asked != self.listening.lock().unwrap_or_else(PoisonError::into_inner).asked;
+        let listener = if moved { Some(listen(asked)?) } else { None };
+        let log = self.boot.access_log(&site);
+        let dispatch = self.edge.service();
+        let live = Live::build(site, Some(&dispatch.live()), self.edge.registry()).await?;
+        dispatch.replace(live);
+        dispatch.access_log().reopen(log);
+        if let Some(listener) = listener {
+            self.move_to(asked, listener)?;
+        }
+        Ok(())
+    }
+
+    /// Accepts on a new address; the old one closes, its connections go on.
+    fn move_to(&self, asked: SocketAddr, listener: TcpListener) -> Result<(), StartFault> {
+        let bound =
+            listener.local_addr().map_err(|source| StartFault::Listen { addr: asked, source })?;
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&self.edge).accept(listener, stop.clone()));
+        let next = Listening { asked, bound, stop };
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *listening, next).stop.cancel();
+        Ok(())
+    }
+
+    /// Stops accepting and returns when every request has been answered, or `timeout.drain` has
+    /// passed; then the handlers are told and everything is closed.
+    pub async fn stop(self) {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).stop.cancel();
+        let registry = self.edge.registry();
+        registry.drain();
+        let live = self.live();
+        let deadline = live.site.limits.drain_deadline;
+        if tokio::time::timeout(deadline, registry.emptied()).await.is_err() {
+            tracing::warn!(
+                open = registry.len(), after = ?deadline,
+                "closing connections that did not finish within timeout.drain"
+            );
+            registry.kill();
+            // A killed connection ends at its next poll.
+            let _all = tokio::time::timeout(deadline, registry.emptied()).await;
+        }
+        for handler in &live.handlers {
+            handler.link().close().await;
+        }
+    }
+}
+
+/// Binds the TCP socket.
+pub fn listen(addr: SocketAddr) -> Result<TcpListener, StartFault> {
+    edge::bind(addr)
+        .and_then(TcpListener::from_std)
+        .map_err(|source| StartFault::Listen { addr, source })
+}

@@ -1,0 +1,103 @@
+//! What comes back from handlers: replies for clients, and requests that got none.
+
+use super::HandlerLink;
+use bus::{LinkEvents, Tag, Undelivered};
+use bytes::Bytes;
+use edge::{AudienceId, ConnId, Delivered, Delivery, Failure, Registry};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use wire::reply::{Extended, Reply, ReplyBody};
+
+/// How much of a malformed reply stands in the log.
+const SHOWN_BYTES: usize = 80;
+
+/// Counts replies that could not be read.
+#[derive(Debug, Default)]
+pub struct Malformed(AtomicU64);
+
+impl Malformed {
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Replies {
+    pub(super) id: AudienceId,
+    pub(super) registry: Arc<Registry>,
+    pub(super) targets_max: usize,
+    pub(super) queue_bytes_max: usize,
+    pub(super) link: Arc<OnceLock<Weak<HandlerLink>>>,
+    pub(super) malformed: Arc<Malformed>,
+}
+
+impl LinkEvents for Replies {
+    fn message(&self, message: Bytes) {
+        let reply = match Reply::parse(&message, self.targets_max) {
+            Ok(reply) => reply,
+            Err(error) => {
+                let count = self.malformed.0.fetch_add(1, Ordering::Relaxed) + 1;
+                let shown = message.slice(..message.len().min(SHOWN_BYTES));
+                tracing::warn!(%error, begins = %shown.escape_ascii(), count, "dropped a reply");
+                return;
+            }
+        };
+        let delivery = match reply.body {
+            ReplyBody::Data(bytes) => Delivery::Data(bytes),
+            ReplyBody::Close => Delivery::Close { by: self.id },
+            ReplyBody::Extended(Extended::Ctl(ctl)) => {
+                for &conn in &reply.targets {
+                    self.control(ConnId(conn), ctl);
+                }
+                return;
+            }
+            ReplyBody::Extended(Extended::Filter { name, .. }) => {
+                tracing::warn!(filter = %name.escape_ascii(), "a reply names an unknown filter; known: ctl");
+                return;
+            }
+        };
+        for &conn in &reply.targets {
+            self.deliver(ConnId(conn), delivery.clone());
+        }
+    }
+
+    fn undelivered(&self, tag: Tag, why: Undelivered) {
+        let why = match why {
+            Undelivered::NoHandler | Undelivered::Busy | Undelivered::Closed => Failure::NoHandler,
+            Undelivered::PeerLost => Failure::HandlerGone,
+        };
+        let failed = Delivery::Failed { exchange: tag.exchange, why };
+        // A client that has left meanwhile needs no answer.
+        let _gone = self.registry.deliver(ConnId(tag.conn), failed, usize::MAX);
+    }
+}
+
+impl Replies {
+    fn control(&self, conn: ConnId, ctl: wire::reply::Ctl) {
+        if ctl.keep_alive {
+            self.deliver(conn, Delivery::KeepAlive);
+        }
+        if let Some(credits) = ctl.credits {
+            self.deliver(conn, Delivery::Credits(credits));
+        }
+        if ctl.cancel {
+            // A cancel of a connection that is gone has got what it wanted: no notice.
+            let cancel = Delivery::Cancel { by: self.id };
+            let _gone = self.registry.deliver(conn, cancel, self.queue_bytes_max);
+        }
+    }
+
+    fn deliver(&self, conn: ConnId, delivery: Delivery) {
+        match self.registry.deliver(conn, delivery, self.queue_bytes_max) {
+            Delivered::Queued => {}
+            Delivered::Gone => {
+                if let Some(link) = self.link.get().and_then(Weak::upgrade) {
+                    link.notify(conn);
+                }
+            }
+            Delivered::Overflow => {
+                tracing::warn!(%conn, limit = self.queue_bytes_max, "limits.connection_queue reached, the client reads too slowly");
+            }
+        }
+    }
+}
