@@ -145,7 +145,8 @@ impl Place {
         for part in ["logs", "run", "tmp"] {
             fs::create_dir_all(directory.join(part)).map_err(failed)?;
         }
-        copy(&root.join("config/demo/static"), &directory.join("static")).map_err(failed)?;
+        let pages = root.join("config/demo/static");
+        copy(&pages, &directory.join("static")).map_err(|e| format!("{}: {e}", pages.display()))?;
         let config = root.join("config/demo.conf");
         let text = fs::read_to_string(&config).map_err(|e| format!("{}: {e}", config.display()))?;
         let programs = target.join("debug");
