@@ -28,6 +28,8 @@ usage: cargo xtask <command>
       --seconds N       length of one measurement (8)
       --rounds N        rounds, interleaved; the median counts (3)
       --only WORD       only the cases whose name contains WORD
+      --servers A,B     of us, mongrel2, nginx, haproxy (all)
+      --idle N          connections held open to weigh one (10000); 0: leave that out
       --record NAME     write benches/runs/<date>-NAME/summary.md
   bench micro [WORD]    microbenchmarks of the pure crates
 ";
