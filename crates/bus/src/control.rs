@@ -1,73 +1,205 @@
 //! The control port: a REP socket that answers one request frame with one reply frame.
 
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
+use zmtp::{
+    Departure, Endpoint, Frame, Local, Options, Peer, PeerId, Security, SocketType, Traffic,
+};
 
+mod ask;
+
+pub use self::ask::{AskFault, ask};
 use crate::fault::BindFault;
 
 /// A bound control port; `ipc://` paths have mode 0600. Dropping it unbinds.
 #[derive(Debug)]
-pub struct ControlPort {}
+pub struct ControlPort {
+    endpoint: Endpoint,
+    desk: Arc<Desk>,
+    requests: mpsc::Receiver<Request>,
+}
 
 impl ControlPort {
     /// Binds the REP socket.
     pub async fn bind(spec: &str) -> Result<Self, BindFault> {
-        let _ = spec;
-        todo!()
+        let (queue, requests) = mpsc::channel(REQUESTS_MAX);
+        let desk = Arc::new(Desk { visitors: Mutex::default(), queue });
+        let traffic: Arc<dyn Traffic> = Arc::<Desk>::clone(&desk);
+        let endpoint = match spec.parse() {
+            Ok(address) => {
+                Endpoint::bind(&address, options(SocketType::Rep, REQUEST_BYTES_MAX), traffic).await
+            }
+            Err(cause) => Err(cause),
+        };
+        let endpoint = endpoint.map_err(|cause| BindFault { spec: spec.to_owned(), cause })?;
+        Ok(Self { endpoint, desk, requests })
     }
 
     /// The spec that is really bound: a port `*` or `0` has become a number.
     pub fn bound(&self) -> String {
-        todo!()
+        self.endpoint.bound().to_string()
     }
 
     /// Answers requests, one at a time over all peers, until the future is dropped.
-    pub async fn serve<F, A>(&mut self, answer: F)
+    pub async fn serve<F, A>(&mut self, mut answer: F)
     where
         F: FnMut(Bytes) -> A + Send,
         A: Future<Output = Bytes> + Send,
     {
-        let _ = answer;
-        todo!()
+        while let Some(Request { peer, mut envelope, body }) = self.requests.recv().await {
+            envelope.push(Frame::last(answer(body).await));
+            self.desk.reply(peer, envelope);
+        }
     }
 
     /// Writes the replies still queued, then unbinds.
     pub async fn close(self) {
-        todo!()
+        self.endpoint.close().await;
     }
 }
 
-/// Asks the control port at `spec` one question (the client's side, for m2sh).
-pub async fn ask(spec: &str, request: Bytes, within: Duration) -> Result<Bytes, AskFault> {
-    let _ = (spec, request, within);
-    todo!()
+/// One request, and the frames that bring its answer back: up to the first empty one.
+#[derive(Debug)]
+struct Request {
+    peer: PeerId,
+    envelope: Vec<Frame>,
+    body: Bytes,
 }
 
-/// Why there was no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AskFault {
-    /// No such address, or nobody listens there.
-    #[error("cannot connect to {spec}")]
-    Connect {
-        /// The spec as given.
-        spec: String,
-        /// What was wrong with it, or what the system said.
-        #[source]
-        cause: zmtp::EndpointFault,
-    },
-    /// The peer went away before it answered.
-    #[error("{spec} closed the connection before it answered")]
-    Closed {
-        /// The spec as given.
-        spec: String,
-    },
-    /// The time was up.
-    #[error("{spec} gave no answer within {within:?}")]
-    Timeout {
-        /// The spec as given.
-        spec: String,
-        /// How long was waited.
-        within: Duration,
-    },
+/// The peers of the control port and what is under way to and from them.
+#[derive(Debug)]
+struct Desk {
+    visitors: Mutex<BTreeMap<PeerId, Visitor>>,
+    queue: mpsc::Sender<Request>,
 }
+
+#[derive(Debug)]
+struct Visitor {
+    peer: Arc<Peer>,
+    message: Message,
+    replies: VecDeque<Vec<Frame>>,
+}
+
+/// A message of which not all frames are there.
+#[derive(Debug, Default)]
+struct Message {
+    envelope: Vec<Frame>,
+    delimited: bool,
+    /// Of several frames after the delimiter, the first.
+    body: Option<Bytes>,
+}
+
+impl Message {
+    /// Takes a frame; the message, if that was its last frame and it has a delimiter and a body.
+    fn push(&mut self, frame: Frame, peer: PeerId) -> Option<Request> {
+        let more = frame.more;
+        if self.delimited {
+            self.body.get_or_insert(frame.payload);
+        } else if self.envelope.len() < ENVELOPE_FRAMES_MAX {
+            self.delimited = frame.payload.is_empty();
+            self.envelope.push(Frame { more: true, ..frame });
+        }
+        if more {
+            return None;
+        }
+        let message = std::mem::take(self);
+        let body = message.body?;
+        Some(Request { peer, envelope: message.envelope, body })
+    }
+}
+
+impl Desk {
+    fn visitors(&self) -> MutexGuard<'_, BTreeMap<PeerId, Visitor>> {
+        self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reply(&self, peer: PeerId, frames: Vec<Frame>) {
+        let mut visitors = self.visitors();
+        let Some(visitor) = visitors.get_mut(&peer) else { return };
+        if visitor.replies.len() < REPLIES_MAX {
+            visitor.replies.push_back(frames);
+            visitor.peer.wake();
+        }
+    }
+}
+
+impl Traffic for Desk {
+    fn joined(&self, peer: &Arc<Peer>) {
+        let peer = Arc::clone(peer);
+        let visitor = Visitor { message: Message::default(), replies: VecDeque::new(), peer };
+        self.visitors().insert(visitor.peer.id(), visitor);
+    }
+
+    fn received(&self, peer: &Peer, frames: &mut Vec<Frame>) {
+        let mut visitors = self.visitors();
+        let Some(visitor) = visitors.get_mut(&peer.id()) else { return };
+        for frame in frames.drain(..) {
+            let last = !frame.more;
+            let outcome = match visitor.message.push(frame, peer.id()) {
+                Some(request) => self.queue.try_send(request).map_err(|_| "too many wait"),
+                None if last => Err("no request behind an empty frame"),
+                None => Ok(()),
+            };
+            if let Err(why) = outcome {
+                tracing::warn!(peer = peer.name(), why, "control request dropped");
+            }
+        }
+    }
+
+    fn supply(&self, peer: &Peer, frames: &mut Vec<Frame>) {
+        if let Some(visitor) = self.visitors().get_mut(&peer.id())
+            && let Some(reply) = visitor.replies.pop_front()
+        {
+            *frames = reply;
+        }
+    }
+
+    fn left(&self, peer: &Peer, _written: usize, _why: &Departure) {
+        self.visitors().remove(&peer.id());
+    }
+}
+
+fn options(socket: SocketType, message_bytes_max: usize) -> Options {
+    Options {
+        local: Local {
+            socket,
+            identity: Bytes::new(),
+            security: Security::Null,
+            subscription: Bytes::new(),
+            message_bytes_max,
+        },
+        peers_max: PEERS_MAX,
+        handshake_timeout: HANDSHAKE_TIMEOUT,
+        heartbeat: None,
+        linger: LINGER,
+        ipc_mode: Some(0o600),
+    }
+}
+
+/// A command's name and its arguments.
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// `status what=net` has a row for each connection.
+const REPLY_BYTES_MAX: usize = 64 << 20;
+
+/// Operators and their monitoring.
+const PEERS_MAX: usize = 64;
+
+/// Requests that wait over all peers; a REQ peer has one at a time.
+const REQUESTS_MAX: usize = 256;
+
+/// Replies that a peer has not read.
+const REPLIES_MAX: usize = 64;
+
+/// A REQ peer sends the delimiter alone; each ROUTER on the way adds one frame.
+const ENVELOPE_FRAMES_MAX: usize = 16;
+
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,43 @@
 //! A handler link: PUSH and SUB bound as one, every request known until it is answered.
 
 mod events;
+mod fleet;
+mod ledger;
+mod slab;
+mod sockets;
 mod spec;
 mod stats;
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::AbortHandle;
+use tokio::time::sleep_until;
+use zmtp::{Endpoint, Options, Security, SocketType};
 
 pub use self::events::{Delivery, LinkEvents, NotSent, Outgoing, Tag, Undelivered};
+use self::sockets::{Core, PushSide, SubSide};
 pub use self::spec::{Balance, LinkLimits, LinkSpec};
 pub use self::stats::{LinkStats, PeerStats};
 use crate::fault::BindFault;
 
-/// A bound handler link; clones share it.
+/// A bound handler link; clones share it. It keeps its `LinkEvents` alive, which therefore must not
+/// own the link.
 ///
-/// When the last clone is dropped without `close`, both sockets close at once.
+/// When the last clone is dropped without `close`, both sockets close at once and every request
+/// still open comes back as `Undelivered::Closed`.
 #[derive(Debug, Clone)]
-pub struct Link {}
+pub struct Link {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    core: Arc<Core>,
+    push: Endpoint,
+    sub: Endpoint,
+    expiry: AbortHandle,
+}
 
 impl Link {
     /// Binds both sockets, or neither.
@@ -24,41 +46,149 @@ impl Link {
         limits: LinkLimits,
         events: Arc<dyn LinkEvents>,
     ) -> Result<Self, BindFault> {
-        let _ = (spec, limits, events);
-        todo!()
+        let core = Arc::new(Core::new(limits.clone(), events));
+        // Handlers connect to both; replies must have somewhere to go before requests come.
+        let sub = bind(
+            &spec.recv_spec,
+            sub_options(&spec, &limits),
+            Arc::new(SubSide(Arc::clone(&core))),
+        )
+        .await?;
+        let push = bind(
+            &spec.send_spec,
+            push_options(&spec, &limits),
+            Arc::new(PushSide(Arc::clone(&core))),
+        );
+        let push = match push.await {
+            Ok(push) => push,
+            Err(fault) => {
+                sub.close().await;
+                return Err(fault);
+            }
+        };
+        let expiry = tokio::spawn(expire(Arc::clone(&core))).abort_handle();
+        Ok(Self { shared: Arc::new(Shared { core, push, sub, expiry }) })
     }
 
     /// Gives a message to a peer with room, or to the waiting queue. Never blocks.
     pub fn send(&self, outgoing: Outgoing) -> Result<(), NotSent> {
-        let _ = outgoing;
-        todo!()
+        let core = &self.shared.core;
+        let effects = core.fleet().send(outgoing, Instant::now())?;
+        core.carry_out(effects);
+        Ok(())
     }
 
     /// The exchange has ended, answered or its client gone: whatever has its tag is forgotten, and
     /// what still waits is never sent.
     pub fn answered(&self, tag: Tag) {
-        let _ = tag;
-        todo!()
+        let core = &self.shared.core;
+        let effects = core.fleet().answered(tag);
+        core.carry_out(effects);
     }
 
     /// PULL peers connected now.
     pub fn peers(&self) -> usize {
-        todo!()
+        self.shared.core.fleet().peers()
     }
 
     /// Peers, queues and counters as they stand.
     pub fn stats(&self) -> LinkStats {
-        todo!()
+        self.shared.core.stats(Instant::now())
     }
 
     /// The specs that are really bound: a port `*` or `0` has become a number. Send, receive.
     pub fn bound(&self) -> (String, String) {
-        todo!()
+        (self.shared.push.bound().to_string(), self.shared.sub.bound().to_string())
     }
 
     /// Stops accepting, writes what is queued for at most `linger`, unbinds, and gives every
     /// request still open back as `Undelivered::Closed`.
     pub async fn close(&self) {
-        todo!()
+        self.shared.core.fleet().close();
+        self.shared.push.close().await;
+        self.shared.sub.close().await;
+        self.shared.core.give_up_all();
     }
 }
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.expiry.abort();
+        self.core.give_up_all();
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (push, sub) = (self.push.bound(), self.sub.bound());
+        f.debug_struct("Link").field("push", push).field("sub", sub).finish_non_exhaustive()
+    }
+}
+
+async fn bind(
+    spec: &str,
+    options: Options,
+    traffic: Arc<dyn zmtp::Traffic>,
+) -> Result<Endpoint, BindFault> {
+    let bound = match spec.parse() {
+        Ok(address) => Endpoint::bind(&address, options, traffic).await,
+        Err(cause) => Err(cause),
+    };
+    bound.map_err(|cause| BindFault { spec: spec.to_owned(), cause })
+}
+
+fn push_options(spec: &LinkSpec, limits: &LinkLimits) -> Options {
+    let heartbeat = (!limits.heartbeat_interval.is_zero()).then_some(zmtp::Heartbeat {
+        interval: limits.heartbeat_interval,
+        timeout: limits.heartbeat_timeout,
+    });
+    Options {
+        local: zmtp::Local {
+            socket: SocketType::Push,
+            identity: spec.send_ident.clone().into(),
+            security: Security::Null,
+            subscription: bytes::Bytes::new(),
+            message_bytes_max: PULL_MESSAGE_BYTES_MAX,
+        },
+        peers_max: limits.peers_max,
+        handshake_timeout: limits.handshake_timeout,
+        heartbeat,
+        linger: limits.linger,
+        ipc_mode: None,
+    }
+}
+
+fn sub_options(spec: &LinkSpec, limits: &LinkLimits) -> Options {
+    let push = push_options(spec, limits);
+    Options {
+        local: zmtp::Local {
+            socket: SocketType::Sub,
+            identity: bytes::Bytes::new(),
+            subscription: spec.recv_ident.clone().into(),
+            message_bytes_max: limits.message_bytes_max,
+            ..push.local
+        },
+        heartbeat: None,
+        ..push
+    }
+}
+
+/// Gives up what has waited for too long, when it is due.
+async fn expire(core: Arc<Core>) {
+    loop {
+        let due = core.fleet().next_expiry();
+        let Some(due) = due else {
+            core.armed.notified().await;
+            continue;
+        };
+        sleep_until(due.into()).await;
+        let effects = core.fleet().expire(Instant::now());
+        core.carry_out(effects);
+    }
+}
+
+/// A PULL peer has no reason to send messages; what it sends is read and dropped.
+const PULL_MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,461 @@
+//! Which peer gets which message, and what becomes of it when a peer goes: pure, time is an
+//! argument.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
+use std::mem;
+use std::time::Instant;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use zmtp::PeerId;
+
+use super::events::{Delivery, NotSent, Outgoing, Tag, Undelivered};
+use super::ledger::{Ends, Entry, IdHasher, Ledger, Place};
+use super::slab::Key;
+use super::spec::{Balance, LinkLimits};
+use super::stats::{LinkStats, PeerStats};
+
+/// The peers of a link, their queues, and the queue of what waits for one. `H` is a peer's handle.
+///
+/// Invariant: while something waits, no peer has room; so what comes later can't overtake it.
+#[derive(Debug)]
+pub(super) struct Fleet<H> {
+    limits: LinkLimits,
+    ledger: Ledger,
+    lanes: Vec<Option<Lane<H>>>,
+    lane_of: HashMap<PeerId, usize, BuildHasherDefault<IdHasher>>,
+    /// Where the round goes on.
+    cursor: usize,
+    /// What came back from peers goes before what has waited since it was sent. Both may hold keys
+    /// of entries that are gone.
+    returned: VecDeque<Key>,
+    waiting: VecDeque<Key>,
+    /// Entries in `returned` and `waiting` that are not gone.
+    waiting_count: usize,
+    closed: bool,
+    stats: LinkStats,
+}
+
+/// One peer's queue.
+#[derive(Debug)]
+struct Lane<H> {
+    handle: H,
+    /// May hold keys of entries that are gone.
+    queue: VecDeque<Key>,
+    queued: usize,
+    batch: Vec<Key>,
+    /// Requests in the batch, and those written and unanswered, in order.
+    held: Ends,
+    /// Requests in the queue, in the batch and held.
+    pending: usize,
+    sent: u64,
+    /// Its task will call `take` without being woken.
+    awake: bool,
+    /// It does not read; nothing more is given to it.
+    stalled: bool,
+}
+
+/// What the caller has to do after the lock is released.
+#[derive(Debug)]
+pub(super) struct Effects<H> {
+    pub(super) wake: SmallVec<[H; 1]>,
+    pub(super) fallen: Vec<(Tag, Undelivered)>,
+    /// Something waits that did not before: there is a time for `expire`.
+    pub(super) arm: bool,
+}
+
+impl<H> Default for Effects<H> {
+    fn default() -> Self {
+        Self { wake: SmallVec::new(), fallen: Vec::new(), arm: false }
+    }
+}
+
+impl<H: Clone> Fleet<H> {
+    pub(super) fn new(limits: LinkLimits) -> Self {
+        Self {
+            limits,
+            ledger: Ledger::default(),
+            lanes: Vec::new(),
+            lane_of: HashMap::default(),
+            cursor: 0,
+            returned: VecDeque::new(),
+            waiting: VecDeque::new(),
+            waiting_count: 0,
+            closed: false,
+            stats: LinkStats::default(),
+        }
+    }
+
+    pub(super) fn send(&mut self, outgoing: Outgoing, now: Instant) -> Result<Effects<H>, NotSent> {
+        let Outgoing { message, delivery } = outgoing;
+        if self.closed {
+            return Err(NotSent::Closed);
+        }
+        let mut effects = Effects::default();
+        if let Some(lane) = self.choose() {
+            let key = self.ledger.insert(message, delivery, now);
+            self.assign(key, lane, &mut effects);
+            return Ok(effects);
+        }
+        if delivery == Delivery::Notice && self.lane_of.is_empty() {
+            self.stats.notices_dropped += 1;
+            return Ok(effects);
+        }
+        if self.waiting_count >= self.limits.queue_max {
+            self.stats.refused += 1;
+            return Err(NotSent::QueueFull);
+        }
+        let key = self.ledger.insert(message, delivery, now);
+        self.waiting.push_back(key);
+        self.waiting_count += 1;
+        effects.arm = self.waiting_count == 1;
+        Ok(effects)
+    }
+
+    pub(super) fn answered(&mut self, tag: Tag) -> Effects<H> {
+        let mut effects = Effects::default();
+        let mut next = self.ledger.take_tag(tag);
+        while let Some(key) = next {
+            self.detach(key);
+            next = self.ledger.remove_taken(key).1;
+        }
+        self.drain(&mut effects);
+        self.compact();
+        effects
+    }
+
+    pub(super) fn joined(&mut self, peer: PeerId, handle: H) -> Effects<H> {
+        let lane = Lane {
+            handle,
+            queue: VecDeque::new(),
+            queued: 0,
+            batch: Vec::new(),
+            held: Ends::default(),
+            pending: 0,
+            sent: 0,
+            awake: true,
+            stalled: false,
+        };
+        let free = self.lanes.iter().position(Option::is_none);
+        let index = free.unwrap_or_else(|| {
+            self.lanes.push(None);
+            self.lanes.len() - 1
+        });
+        self.lanes[index] = Some(lane);
+        self.lane_of.insert(peer, index);
+        let mut effects = Effects::default();
+        self.drain(&mut effects);
+        effects
+    }
+
+    /// The peer has been written its last batch; the next one goes to `give`.
+    pub(super) fn take(
+        &mut self,
+        peer: PeerId,
+        now: Instant,
+        mut give: impl FnMut(Bytes),
+    ) -> Effects<H> {
+        let mut effects = Effects::default();
+        let Some(&index) = self.lane_of.get(&peer) else { return effects };
+        self.settle(index, usize::MAX);
+        if let Some(lane) = &mut self.lanes[index] {
+            lane.stalled = false;
+            lane.awake = true;
+        }
+        self.drain(&mut effects);
+        let Some(lane) = &mut self.lanes[index] else { return effects };
+        let mut bytes = 0;
+        while lane.batch.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
+            let Some(key) = lane.queue.pop_front() else { break };
+            let Some(entry) = self.ledger.get_mut(key) else { continue };
+            entry.place = Place::Batch(index);
+            entry.given = now;
+            bytes += entry.message.len();
+            give(entry.message.clone());
+            lane.queued -= 1;
+            lane.batch.push(key);
+            if entry.is_request() {
+                self.ledger.hold(&mut lane.held, key);
+            }
+        }
+        lane.awake = !lane.batch.is_empty();
+        effects
+    }
+
+    /// The peer does not read; of its batch, all but the first `kept` come back.
+    pub(super) fn stalled(&mut self, peer: PeerId, kept: usize) -> Effects<H> {
+        let mut effects = Effects::default();
+        let Some(&index) = self.lane_of.get(&peer) else { return effects };
+        let Some(lane) = &mut self.lanes[index] else { return effects };
+        lane.stalled = true;
+        let mut back = lane.batch.split_off(kept.min(lane.batch.len()));
+        back.extend(lane.queue.drain(..));
+        for key in back {
+            self.give_back(key);
+        }
+        effects.arm = true;
+        self.drain(&mut effects);
+        effects
+    }
+
+    /// The peer is gone, after the first `written` messages of its batch.
+    pub(super) fn left(&mut self, peer: PeerId, written: usize, now: Instant) -> Effects<H> {
+        let mut effects = Effects::default();
+        let Some(index) = self.lane_of.remove(&peer) else { return effects };
+        self.settle(index, written);
+        let Some(lane) = &mut self.lanes[index] else { return effects };
+        let mut unwritten = mem::take(&mut lane.batch);
+        unwritten.extend(mem::take(&mut lane.queue));
+        let mut next = lane.held.first;
+        while let Some(key) = next {
+            let Some(entry) = self.ledger.get_mut(key) else { break };
+            next = entry.next_of_peer();
+            if !matches!(entry.place, Place::Held(_)) {
+                continue;
+            }
+            if entry.is_replayable() && entry.retries < self.limits.retries {
+                entry.retries += 1;
+                entry.accepted = now;
+                self.stats.retries += 1;
+                self.give_back(key);
+            } else {
+                self.stats.lost += 1;
+                self.give_up(key, Undelivered::PeerLost, &mut effects);
+            }
+        }
+        for key in unwritten {
+            self.give_back(key);
+        }
+        self.lanes[index] = None;
+        effects.arm = true;
+        self.drain(&mut effects);
+        effects
+    }
+
+    /// Gives up what has waited for too long.
+    pub(super) fn expire(&mut self, now: Instant) -> Effects<H> {
+        let mut effects = Effects::default();
+        let why = if self.lane_of.is_empty() { Undelivered::NoHandler } else { Undelivered::Busy };
+        let due = |accepted: Instant| now.duration_since(accepted) >= self.limits.queue_timeout;
+        let mut late: Vec<Key> = Vec::new();
+        // What came back is not in order of time; what was sent is.
+        self.returned.retain(|&key| match self.ledger.get(key) {
+            Some(entry) if due(entry.accepted) => {
+                late.push(key);
+                false
+            }
+            entry => entry.is_some(),
+        });
+        while let Some(&key) = self.waiting.front() {
+            if self.ledger.get(key).is_some_and(|entry| !due(entry.accepted)) {
+                break;
+            }
+            self.waiting.pop_front();
+            late.push(key);
+        }
+        for key in late {
+            if self.ledger.get(key).is_some() {
+                self.stats.timeouts += 1;
+                self.give_up(key, why, &mut effects);
+            }
+        }
+        effects
+    }
+
+    /// When `expire` has something to do.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        if self.waiting_count == 0 {
+            return None;
+        }
+        let accepted = |&key: &Key| self.ledger.get(key).map(|entry| entry.accepted);
+        let oldest = self.returned.iter().filter_map(accepted).min();
+        let front = self.waiting.iter().find_map(accepted);
+        let oldest = oldest.into_iter().chain(front).min()?;
+        Some(oldest + self.limits.queue_timeout)
+    }
+
+    /// Takes nothing more.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Forgets everything; names what was open.
+    pub(super) fn give_up_all(&mut self) -> Vec<(Tag, Undelivered)> {
+        self.closed = true;
+        self.lanes.clear();
+        self.lane_of.clear();
+        self.returned.clear();
+        self.waiting.clear();
+        self.waiting_count = 0;
+        let open = self.ledger.drain().filter_map(|entry| entry.tag());
+        open.map(|tag| (tag, Undelivered::Closed)).collect()
+    }
+
+    pub(super) fn peers(&self) -> usize {
+        self.lane_of.len()
+    }
+
+    /// The figures; `describe` names a peer and its version.
+    pub(super) fn stats(
+        &self,
+        now: Instant,
+        describe: impl Fn(&H) -> (String, (u8, u8)),
+    ) -> LinkStats {
+        let peer = |lane: &Lane<H>| {
+            let (name, version) = describe(&lane.handle);
+            let oldest = lane.held.first.and_then(|key| self.ledger.get(key));
+            PeerStats {
+                name,
+                version,
+                queued: lane.queued + lane.batch.len(),
+                pending: lane.pending,
+                oldest: oldest.map(|entry| now.duration_since(entry.given)),
+                sent: lane.sent,
+            }
+        };
+        LinkStats {
+            peers: self.lanes.iter().flatten().map(peer).collect(),
+            queued: self.waiting_count,
+            open: self.ledger.len(),
+            ..self.stats.clone()
+        }
+    }
+
+    /// A lane with room, by the link's rule.
+    fn choose(&mut self) -> Option<usize> {
+        let count = self.lanes.len();
+        let mut best: Option<(usize, usize)> = None;
+        for step in 0..count {
+            let index = (self.cursor + step) % count;
+            let Some(lane) = &self.lanes[index] else { continue };
+            if lane.stalled
+                || lane.queued + lane.batch.len() >= self.limits.peer_queue_max
+                || lane.pending >= self.limits.pending_max
+            {
+                continue;
+            }
+            if best.is_none_or(|(_, pending)| lane.pending < pending) {
+                best = Some((index, lane.pending));
+            }
+            if self.limits.balance == Balance::RoundRobin || lane.pending == 0 {
+                break;
+            }
+        }
+        let (index, _) = best?;
+        self.cursor = index + 1;
+        Some(index)
+    }
+
+    fn assign(&mut self, key: Key, index: usize, effects: &mut Effects<H>) {
+        let Some(lane) = &mut self.lanes[index] else { return };
+        let Some(entry) = self.ledger.get_mut(key) else { return };
+        entry.place = Place::Queued(index);
+        lane.pending += usize::from(entry.is_request());
+        lane.queued += 1;
+        lane.queue.push_back(key);
+        if !mem::replace(&mut lane.awake, true) {
+            effects.wake.push(lane.handle.clone());
+        }
+    }
+
+    /// Gives what waits to lanes with room.
+    fn drain(&mut self, effects: &mut Effects<H>) {
+        while self.waiting_count > 0 {
+            let front = |queue: &mut VecDeque<Key>, ledger: &Ledger| {
+                while let Some(&key) = queue.front() {
+                    if ledger.get(key).is_some() {
+                        return true;
+                    }
+                    queue.pop_front();
+                }
+                false
+            };
+            let returned = front(&mut self.returned, &self.ledger);
+            if !returned && !front(&mut self.waiting, &self.ledger) {
+                return;
+            }
+            let Some(index) = self.choose() else { return };
+            let queue = if returned { &mut self.returned } else { &mut self.waiting };
+            let Some(key) = queue.pop_front() else { return };
+            self.waiting_count -= 1;
+            self.assign(key, index, effects);
+        }
+    }
+
+    /// The first `written` messages of a lane's batch have been written.
+    fn settle(&mut self, index: usize, written: usize) {
+        let Some(lane) = &mut self.lanes[index] else { return };
+        let written = written.min(lane.batch.len());
+        lane.sent += written as u64;
+        self.stats.sent += written as u64;
+        for key in lane.batch.drain(..written) {
+            let Some(entry) = self.ledger.get_mut(key) else { continue };
+            if !entry.is_request() {
+                self.ledger.remove(key);
+                continue;
+            }
+            entry.place = Place::Held(index);
+            if !entry.is_replayable() {
+                entry.message = Bytes::new();
+            }
+        }
+    }
+
+    /// Takes an entry off whatever list it is on, but not out of the ledger.
+    fn detach(&mut self, key: Key) {
+        let Some(entry) = self.ledger.get(key) else { return };
+        let is_request = entry.is_request();
+        let (index, place) = match entry.place {
+            Place::Waiting => {
+                self.waiting_count -= 1;
+                return;
+            }
+            place @ (Place::Queued(index) | Place::Batch(index) | Place::Held(index)) => {
+                (index, place)
+            }
+        };
+        let Some(lane) = &mut self.lanes[index] else { return };
+        lane.pending -= usize::from(is_request);
+        match place {
+            Place::Queued(_) => lane.queued -= 1,
+            _ if is_request => self.ledger.release(&mut lane.held, key),
+            _ => {}
+        }
+    }
+
+    /// Back from a lane to the front of the link's queue.
+    fn give_back(&mut self, key: Key) {
+        self.detach(key);
+        let Some(entry) = self.ledger.get_mut(key) else { return };
+        entry.place = Place::Waiting;
+        self.waiting_count += 1;
+        self.returned.push_back(key);
+    }
+
+    fn give_up(&mut self, key: Key, why: Undelivered, effects: &mut Effects<H>) {
+        self.detach(key);
+        let tag = self.ledger.remove(key).as_ref().and_then(Entry::tag);
+        effects.fallen.extend(tag.map(|tag| (tag, why)));
+    }
+
+    /// Keeps the queues from growing by keys of what was answered while it waited.
+    fn compact(&mut self) {
+        let keys = self.returned.len() + self.waiting.len();
+        if keys > 2 * self.waiting_count + COMPACT_SLACK {
+            self.returned.retain(|&key| self.ledger.get(key).is_some());
+            self.waiting.retain(|&key| self.ledger.get(key).is_some());
+        }
+    }
+}
+
+/// Messages and bytes of one batch: enough for a system call to be worth it, little enough that a
+/// peer which stops reading does not hold much.
+const BATCH_MESSAGES_MAX: usize = 256;
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Stale keys that are not worth a sweep.
+const COMPACT_SLACK: usize = 64;
+
+#[cfg(test)]
+mod tests;

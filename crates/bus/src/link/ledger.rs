@@ -1,0 +1,205 @@
+//! Every message a link knows of: by tag, and by the peer that holds it.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::events::{Delivery, Tag};
+use super::slab::{Key, Slab};
+
+/// One message and where it is.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) message: Bytes,
+    pub(super) delivery: Delivery,
+    pub(super) place: Place,
+    /// Since when it has been on its way to a peer: what `queue_timeout` counts from.
+    pub(super) accepted: Instant,
+    /// Since when its peer has it.
+    pub(super) given: Instant,
+    pub(super) retries: u32,
+    same_tag: Links,
+    same_peer: Links,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the link's queue.
+    Waiting,
+    /// In the queue of a lane.
+    Queued(usize),
+    /// In the batch that a lane's peer is being written.
+    Batch(usize),
+    /// Written to a lane's peer, unanswered.
+    Held(usize),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Links {
+    before: Option<Key>,
+    after: Option<Key>,
+}
+
+/// First and last of a list that runs through entries.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ends {
+    pub(super) first: Option<Key>,
+    last: Option<Key>,
+}
+
+impl Entry {
+    pub(super) fn tag(&self) -> Option<Tag> {
+        match self.delivery {
+            Delivery::Request { tag, .. } | Delivery::Message { tag } => Some(tag),
+            Delivery::Notice => None,
+        }
+    }
+
+    pub(super) fn is_request(&self) -> bool {
+        matches!(self.delivery, Delivery::Request { .. })
+    }
+
+    pub(super) fn is_replayable(&self) -> bool {
+        matches!(self.delivery, Delivery::Request { replayable: true, .. })
+    }
+
+    /// The next one that the same peer has.
+    pub(super) fn next_of_peer(&self) -> Option<Key> {
+        self.same_peer.after
+    }
+}
+
+/// The entries and their lists. Inserting or removing one is a single operation on a hash map.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    entries: Slab<Entry>,
+    by_tag: HashMap<Tag, Ends, BuildHasherDefault<IdHasher>>,
+}
+
+impl Ledger {
+    pub(super) fn insert(&mut self, message: Bytes, delivery: Delivery, now: Instant) -> Key {
+        let key = self.entries.insert(Entry {
+            message,
+            delivery,
+            place: Place::Waiting,
+            accepted: now,
+            given: now,
+            retries: 0,
+            same_tag: Links::default(),
+            same_peer: Links::default(),
+        });
+        let tag = self.entries.get(key).and_then(Entry::tag);
+        if let Some(tag) = tag {
+            let ends = self.by_tag.entry(tag).or_default();
+            append(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
+        }
+        key
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
+        self.entries.get_mut(key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Removes an entry that is on no peer's list.
+    pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
+        let tag = self.entries.get(key)?.tag();
+        if let Some(tag) = tag
+            && let Some(ends) = self.by_tag.get_mut(&tag)
+        {
+            unlink(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
+            if ends.first.is_none() {
+                self.by_tag.remove(&tag);
+            }
+        }
+        self.entries.remove(key)
+    }
+
+    /// The first entry of a tag, no longer found by it; the others follow through `remove_next`.
+    pub(super) fn take_tag(&mut self, tag: Tag) -> Option<Key> {
+        self.by_tag.remove(&tag)?.first
+    }
+
+    /// Removes an entry whose tag was taken, and names the next one of that tag.
+    pub(super) fn remove_taken(&mut self, key: Key) -> (Option<Entry>, Option<Key>) {
+        let entry = self.entries.remove(key);
+        let next = entry.as_ref().and_then(|entry| entry.same_tag.after);
+        (entry, next)
+    }
+
+    pub(super) fn hold(&mut self, held: &mut Ends, key: Key) {
+        append(&mut self.entries, held, key, |entry| &mut entry.same_peer);
+    }
+
+    pub(super) fn release(&mut self, held: &mut Ends, key: Key) {
+        unlink(&mut self.entries, held, key, |entry| &mut entry.same_peer);
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Entry> {
+        self.by_tag.clear();
+        self.entries.drain()
+    }
+}
+
+fn append(
+    entries: &mut Slab<Entry>,
+    ends: &mut Ends,
+    key: Key,
+    links: impl Fn(&mut Entry) -> &mut Links,
+) {
+    let before = ends.last.replace(key);
+    match before.and_then(|before| entries.get_mut(before)) {
+        Some(last) => links(last).after = Some(key),
+        None => ends.first = Some(key),
+    }
+    if let Some(entry) = entries.get_mut(key) {
+        *links(entry) = Links { before, after: None };
+    }
+}
+
+fn unlink(
+    entries: &mut Slab<Entry>,
+    ends: &mut Ends,
+    key: Key,
+    links: impl Fn(&mut Entry) -> &mut Links,
+) {
+    let Some(entry) = entries.get_mut(key) else { return };
+    let Links { before, after } = std::mem::take(links(entry));
+    match before.and_then(|before| entries.get_mut(before)) {
+        Some(entry) => links(entry).after = after,
+        None => ends.first = after,
+    }
+    match after.and_then(|after| entries.get_mut(after)) {
+        Some(entry) => links(entry).before = before,
+        None => ends.last = before,
+    }
+}
+
+/// For numbers this process gives out itself: nobody can choose them to collide.
+#[derive(Debug, Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}

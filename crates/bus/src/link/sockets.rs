@@ -1,0 +1,135 @@
+//! The two sockets of a link, as their peers' tasks see them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use zmtp::{Departure, Frame, Peer, PeerId, Traffic};
+
+use super::events::LinkEvents;
+use super::fleet::{Effects, Fleet};
+use super::spec::LinkLimits;
+use super::stats::LinkStats;
+
+/// What both sockets and the link itself share.
+pub(super) struct Core {
+    fleet: Mutex<Fleet<Arc<Peer>>>,
+    events: Arc<dyn LinkEvents>,
+    publishers: Mutex<BTreeMap<PeerId, String>>,
+    received: AtomicU64,
+    /// There is a time for `Fleet::expire` now.
+    pub(super) armed: Notify,
+}
+
+impl Core {
+    pub(super) fn new(limits: LinkLimits, events: Arc<dyn LinkEvents>) -> Self {
+        Self {
+            fleet: Mutex::new(Fleet::new(limits)),
+            events,
+            publishers: Mutex::default(),
+            received: AtomicU64::new(0),
+            armed: Notify::new(),
+        }
+    }
+
+    /// Held for the length of one call only.
+    pub(super) fn fleet(&self) -> MutexGuard<'_, Fleet<Arc<Peer>>> {
+        self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn carry_out(&self, effects: Effects<Arc<Peer>>) {
+        for peer in effects.wake {
+            peer.wake();
+        }
+        for (tag, why) in effects.fallen {
+            self.events.undelivered(tag, why);
+        }
+        if effects.arm {
+            self.armed.notify_one();
+        }
+    }
+
+    pub(super) fn give_up_all(&self) {
+        let open = self.fleet().give_up_all();
+        for (tag, why) in open {
+            self.events.undelivered(tag, why);
+        }
+    }
+
+    pub(super) fn stats(&self, now: Instant) -> LinkStats {
+        let describe = |peer: &Arc<Peer>| (peer.name(), peer.info().version);
+        let mut stats = self.fleet().stats(now, describe);
+        stats.publishers = self.publishers().values().cloned().collect();
+        stats.received = self.received.load(Ordering::Relaxed);
+        stats
+    }
+
+    fn publishers(&self) -> MutexGuard<'_, BTreeMap<PeerId, String>> {
+        self.publishers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+/// PUSH: requests go out.
+#[derive(Debug)]
+pub(super) struct PushSide(pub(super) Arc<Core>);
+
+impl Traffic for PushSide {
+    fn joined(&self, peer: &Arc<Peer>) {
+        tracing::info!(peer = peer.name(), version = ?peer.info().version, "handler connected");
+        let effects = self.0.fleet().joined(peer.id(), Arc::clone(peer));
+        self.0.carry_out(effects);
+    }
+
+    fn supply(&self, peer: &Peer, frames: &mut Vec<Frame>) {
+        let give = |message| frames.push(Frame::last(message));
+        let effects = self.0.fleet().take(peer.id(), Instant::now(), give);
+        self.0.carry_out(effects);
+    }
+
+    fn can_take_back(&self) -> bool {
+        true
+    }
+
+    fn stalled(&self, peer: &Peer, kept: usize) {
+        let effects = self.0.fleet().stalled(peer.id(), kept);
+        self.0.carry_out(effects);
+    }
+
+    fn left(&self, peer: &Peer, written: usize, why: &Departure) {
+        let effects = self.0.fleet().left(peer.id(), written, Instant::now());
+        let lost = effects.fallen.len();
+        tracing::info!(peer = peer.name(), %why, lost, "handler disconnected");
+        self.0.carry_out(effects);
+    }
+}
+
+/// SUB: replies come in.
+#[derive(Debug)]
+pub(super) struct SubSide(pub(super) Arc<Core>);
+
+impl Traffic for SubSide {
+    fn joined(&self, peer: &Arc<Peer>) {
+        self.0.publishers().insert(peer.id(), peer.name());
+    }
+
+    /// Each frame of a multipart message is a message of its own, as with Mongrel2.
+    fn received(&self, _peer: &Peer, frames: &mut Vec<Frame>) {
+        self.0.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        for frame in frames.drain(..) {
+            self.0.events.message(frame.payload);
+        }
+    }
+
+    fn left(&self, peer: &Peer, _written: usize, _why: &Departure) {
+        self.0.publishers().remove(&peer.id());
+    }
+}
