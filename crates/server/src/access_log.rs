@@ -4,6 +4,7 @@
 //! close reason]`, one list to a line. The first nine are Mongrel2's.
 
 use crate::dispatch::Trace;
+use bytes::{BufMut, BytesMut};
 use edge::AccessRecord;
 use http1::Version;
 use std::fs::{File, OpenOptions};
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use wire::tnetstring;
+use wire::tnetstring::{self, write_bytes, write_integer};
 
 /// Lines the disk has not taken yet. Beyond this, lines are dropped and counted: a full or slow
 /// disk must not take the server with it.
@@ -33,7 +34,7 @@ pub struct AccessLog {
 
 #[derive(Debug, Default)]
 struct State {
-    pending: Vec<u8>,
+    pending: BytesMut,
     /// Where to write from now on; `None` once taken.
     open: Option<File>,
     enabled: bool,
@@ -91,7 +92,7 @@ impl AccessLog {
 
     fn run(&self) {
         let mut file = None;
-        let mut lines = Vec::new();
+        let mut lines = BytesMut::new();
         loop {
             let mut state = self.state();
             while !state.stopping && state.open.is_none() && state.pending.len() < FLUSH_BYTES {
@@ -119,7 +120,7 @@ impl AccessLog {
         }
     }
 
-    fn flush(&self, file: Option<&mut File>, lines: &mut Vec<u8>) {
+    fn flush(&self, file: Option<&mut File>, lines: &mut BytesMut) {
         if let Some(file) = file
             && let Err(error) = file.write_all(lines)
         {
@@ -163,8 +164,7 @@ pub fn locate(chroot: &str, path: &str, inside: bool) -> PathBuf {
     if inside { PathBuf::from(path) } else { PathBuf::from(format!("{chroot}{path}")) }
 }
 
-fn write_line(out: &mut Vec<u8>, record: &AccessRecord<'_, Trace>, now: SystemTime) {
-    let mut list = Vec::with_capacity(160);
+fn write_line(out: &mut BytesMut, record: &AccessRecord<'_, Trace>, now: SystemTime) {
     let time = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (host, target) =
         record.trace.as_ref().map_or(("-", "-"), |trace| (trace.host.as_str(), trace.target));
@@ -175,28 +175,24 @@ fn write_line(out: &mut Vec<u8>, record: &AccessRecord<'_, Trace>, now: SystemTi
         };
         (head.method(), head.path(), version)
     });
-    tnetstring::write_bytes(&mut list, host.as_bytes());
-    tnetstring::write_bytes(&mut list, record.peer.remote_addr.as_bytes());
-    tnetstring::write_integer(&mut list, i64::from(record.peer.remote.port()));
-    tnetstring::write_integer(&mut list, signed(time));
-    tnetstring::write_bytes(&mut list, method.as_bytes());
-    tnetstring::write_bytes(&mut list, path.as_bytes());
-    tnetstring::write_bytes(&mut list, version.as_bytes());
-    tnetstring::write_integer(&mut list, i64::from(record.status));
-    tnetstring::write_integer(&mut list, signed(record.sent));
-    tnetstring::write_bytes(&mut list, target.as_bytes());
-    tnetstring::write_integer(
-        &mut list,
-        i64::try_from(record.took.as_micros()).unwrap_or(i64::MAX),
-    );
-    match record.close {
-        Some(close) => tnetstring::write_bytes(&mut list, close.to_string().as_bytes()),
-        None => tnetstring::write_bytes(&mut list, b"-"),
-    }
-    // The list itself, framed by hand: its length is known only now.
-    write!(out, "{}:", list.len()).expect("a Vec takes all");
-    out.extend_from_slice(&list);
-    out.extend_from_slice(b"]\n");
+    tnetstring::write_list(out, |out| {
+        write_bytes(out, host.as_bytes());
+        write_bytes(out, record.peer.remote_addr.as_bytes());
+        write_integer(out, i64::from(record.peer.remote.port()));
+        write_integer(out, signed(time));
+        write_bytes(out, method.as_bytes());
+        write_bytes(out, path.as_bytes());
+        write_bytes(out, version.as_bytes());
+        write_integer(out, i64::from(record.status));
+        write_integer(out, signed(record.sent));
+        write_bytes(out, target.as_bytes());
+        write_integer(out, i64::try_from(record.took.as_micros()).unwrap_or(i64::MAX));
+        match record.close {
+            Some(close) => write_bytes(out, close.to_string().as_bytes()),
+            None => write_bytes(out, b"-"),
+        }
+    });
+    out.put_u8(b'\n');
 }
 
 fn signed(value: u64) -> i64 {

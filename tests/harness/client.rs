@@ -1,0 +1,133 @@
+//! A client that says just what it is told and reads just what comes.
+
+use super::within;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+/// One response, its body framed by Content-Length, by chunks, or by the close.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl Client {
+    pub(crate) async fn connect(addr: SocketAddr) -> Self {
+        let stream = within(TcpStream::connect(addr)).await.unwrap();
+        Self { stream, read: Vec::new() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        within(self.stream.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Reply {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        self.reply().await
+    }
+
+    pub(crate) async fn reply(&mut self) -> Reply {
+        self.reply_to("GET").await
+    }
+
+    /// Reads a whole response to a request of this method.
+    pub(crate) async fn reply_to(&mut self, method: &str) -> Reply {
+        let head = self.until(b"\r\n\r\n").await;
+        let head = String::from_utf8(head).unwrap();
+        let status = head.get(9..12).and_then(|code| code.parse().ok());
+        let status: u16 = status.unwrap_or_else(|| panic!("no status in {head:?}"));
+        let mut reply = Reply { status, head, body: Vec::new() };
+        if method == "HEAD" || matches!(status, 100..=199 | 204 | 304) {
+            return reply;
+        }
+        let chunked = reply.field("transfer-encoding").is_some_and(|value| value == "chunked");
+        let length = reply.field("content-length").map(|value| value.parse().unwrap());
+        reply.body = match length {
+            Some(length) => self.exactly(length).await,
+            None if chunked => self.chunks().await,
+            None => self.rest().await,
+        };
+        reply
+    }
+
+    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        while self.read.len() < length {
+            assert!(self.fill().await > 0, "closed after {:?}", self.read.escape_ascii().to_string());
+        }
+        self.read.drain(..length).collect()
+    }
+
+    pub(crate) async fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
+                return self.read.drain(..at + end.len()).collect();
+            }
+            assert!(self.fill().await > 0, "closed after {:?}", self.read.escape_ascii().to_string());
+        }
+    }
+
+    /// All there is until the server closes.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        while self.fill().await > 0 {}
+        std::mem::take(&mut self.read)
+    }
+
+    /// Waits for the server to close, having sent nothing more.
+    pub(crate) async fn closed(&mut self) {
+        let rest = self.rest().await;
+        assert!(rest.is_empty(), "before the close came {:?}", rest.escape_ascii().to_string());
+    }
+
+    pub(crate) async fn shutdown(&mut self) {
+        within(self.stream.shutdown()).await.unwrap();
+    }
+
+    /// A reset instead of an orderly close.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let line = self.until(b"\r\n").await;
+            let size = std::str::from_utf8(&line).unwrap().trim_end();
+            let size = usize::from_str_radix(size, 16).unwrap();
+            if size == 0 {
+                assert_eq!(self.until(b"\r\n").await, b"\r\n");
+                return body;
+            }
+            body.extend(self.exactly(size).await);
+            assert_eq!(self.exactly(2).await, b"\r\n");
+        }
+    }
+
+    /// Reads once; a reset counts as a close.
+    async fn fill(&mut self) -> usize {
+        let mut buffer = [0; 16 << 10];
+        let count = within(self.stream.read(&mut buffer)).await.unwrap_or(0);
+        self.read.extend_from_slice(&buffer[..count]);
+        count
+    }
+}
