@@ -39,3 +39,6 @@ pub fn compile(source: &Source, mimetypes: Vec<MimetypeRow>) -> Compiled {
     let (rows, origins) = lower::lower(&config, mimetypes, &mut problems);
     Compiled { rows, origins, diagnostics: problems.sorted() }
 }
+
+#[cfg(test)]
+mod tests;

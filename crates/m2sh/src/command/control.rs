@@ -125,8 +125,8 @@ mod tests {
             ("help\n", Some("10:4:help,0:}]")),
             ("status what=net\n", Some("26:6:status,13:4:what,3:net,}]")),
             ("kill id=9", Some("19:4:kill,9:2:id,1:9#}]")),
-            ("kill id = -1", Some("20:4:kill,10:2:id,2:-1#}]")),
-            ("x a=1b", Some("16:1:x,10:1:a,2:1b,}]")),
+            ("kill id = -1", Some("21:4:kill,10:2:id,2:-1#}]")),
+            ("x a=1b", Some("16:1:x,9:1:a,2:1b,}]")),
             ("  \n", None),
         ] {
             let found = request(line).map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
@@ -138,7 +138,7 @@ mod tests {
     fn replies_are_shown_as_mongrel2s_m2sh_shows_them() {
         for (reply, expected) in [
             ("49:7:headers,7:4:time,]4:rows,18:14:10:1795275187,]]}", "time:  1795275187\n"),
-            ("34:7:headers,7:4:name,]4:rows,0:]}", "name  \n\n"),
+            ("30:7:headers,7:4:name,]4:rows,0:]}", "name  \n\n"),
             (
                 "61:4:code,16:INVALID_ARGUMENT,5:error,22:Invalid argument type.,}",
                 "ERROR: Invalid argument type.\n",

@@ -10,7 +10,8 @@ use crate::nearest::nearest;
 /// Reads a whole file. Problems go to `problems`; what could not be read is [`ValueKind::Broken`].
 pub(crate) fn parse(source: &Source, problems: &mut Problems) -> Config {
     let tokens = tokens(source, problems);
-    let mut parser = Parser { source, tokens, at: 0, open: Vec::new(), tainted: false, problems };
+    let mut parser =
+        Parser { source, tokens, at: 0, began: 0, open: Vec::new(), tainted: false, problems };
     parser.config()
 }
 
@@ -24,6 +25,8 @@ struct Parser<'a> {
     source: &'a Source,
     tokens: Vec<(Token, Span)>,
     at: usize,
+    /// Where the assignment that is being read began.
+    began: usize,
     /// The brackets that are open here.
     open: Vec<(char, Span)>,
     /// A bad token was skipped in this assignment: what looks wrong after it is its echo.
@@ -37,6 +40,7 @@ impl Parser<'_> {
         loop {
             self.tainted = false;
             self.open.clear();
+            self.began = self.at;
             let (token, span) = self.next();
             let name = match token {
                 Token::End => break,
@@ -200,14 +204,38 @@ impl Parser<'_> {
         Reported
     }
 
-    /// Goes to the next name at the begin of a line that `=` follows, where people write assignments.
+    /// Goes to where the next assignment seems to begin: at the begin of a line, either a name that `=`
+    /// follows, or anything once every bracket of this one is closed.
     fn skip_to_assignment(&mut self) {
-        while let [(token, span), (next, _), ..] = &self.tokens[self.at..] {
-            let is_name = matches!(token, Token::Name(_) | Token::Class(_));
-            if is_name && *next == Token::Sign('=') && self.source.begins_line(span.start) {
-                return;
+        // An open bracket took the next assignment's name for an item, and its `=` was the surprise.
+        if self.at > self.began + 2 && self.begins(self.at - 2) {
+            self.at -= 2;
+            return;
+        }
+        let mut depth = self.open.len();
+        self.at = self.at.saturating_sub(1);
+        loop {
+            match &self.tokens[self.at].0 {
+                Token::End => return,
+                Token::Sign('(' | '[' | '{') => depth += 1,
+                Token::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
+                _ => {}
             }
             self.at += 1;
+            let line = self.source.begins_line(self.tokens[self.at].1.start);
+            if self.begins(self.at) || (depth == 0 && line) {
+                return;
+            }
+        }
+    }
+
+    /// Whether a name at the begin of a line stands here, with `=` after it.
+    fn begins(&self, at: usize) -> bool {
+        match &self.tokens[at..] {
+            [(Token::Name(_) | Token::Class(_), span), (Token::Sign('='), _), ..] => {
+                self.source.begins_line(span.start)
+            }
+            _ => false,
         }
     }
 
