@@ -159,3 +159,69 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Refusal as R;
+
+    const ALL: [R; 44] = [
+        R::BareLf,
+        R::BareCr,
+        R::Nul,
+        R::ControlByte,
+        R::EmptyLines,
+        R::LeadingWhitespace,
+        R::ObsFold,
+        R::FieldNoColon,
+        R::FieldNameEmpty,
+        R::SpaceBeforeColon,
+        R::FieldName,
+        R::FieldValue,
+        R::HeadTooLarge,
+        R::TooManyFields,
+        R::RequestLine,
+        R::Method,
+        R::MethodTooLong,
+        R::Connect,
+        R::TargetTooLong,
+        R::TargetByte,
+        R::TargetFragment,
+        R::PercentEscape,
+        R::PercentNul,
+        R::DotSegment,
+        R::TargetForm,
+        R::AuthorityDiffers,
+        R::Http09,
+        R::VersionSyntax,
+        R::VersionUnsupported,
+        R::HostMissing,
+        R::HostRepeated,
+        R::HostSyntax,
+        R::ContentLength,
+        R::ContentLengthRepeated,
+        R::LengthAndEncoding,
+        R::EncodingOnHttp10,
+        R::EncodingUnknown,
+        R::EncodingList,
+        R::Expectation,
+        R::ChunkSize,
+        R::ChunkExtension,
+        R::ChunkLineTooLong,
+        R::ChunkEnd,
+        R::TrailersTooLarge,
+    ];
+
+    #[test]
+    fn each_rule_has_a_name_of_its_own_a_section_and_an_error_status() {
+        let names: HashSet<&str> = ALL.iter().map(|refusal| refusal.name()).collect();
+        assert_eq!(names.len(), ALL.len());
+        for refusal in ALL {
+            assert!(refusal.section().starts_with("RFC "), "{refusal}");
+            assert!(matches!(refusal.status(), 400 | 414 | 417 | 431 | 501 | 505), "{refusal}");
+            let text = refusal.to_string();
+            assert!(!text.contains('\n') && text.len() < 100, "{text}");
+        }
+    }
+}
