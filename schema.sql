@@ -14,7 +14,7 @@ CREATE TABLE server (id INTEGER PRIMARY KEY,
     control_port TEXT DEFAULT '',        -- ZeroMQ endpoint; '' for the setting control_port
     default_host TEXT,                   -- host.name of the host that answers when none matches
     name TEXT DEFAULT '',                -- for people
-    bind_addr TEXT DEFAULT "0.0.0.0",    -- a numeric address, IPv4 or IPv6
+    bind_addr TEXT DEFAULT '0.0.0.0',    -- a numeric address, IPv4 or IPv6
     port INTEGER,                        -- 1 to 65535
     use_ssl INTEGER DEFAULT 0);          -- not 0: TLS
 

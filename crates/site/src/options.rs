@@ -27,7 +27,7 @@ pub struct Options {
     pub access_logging: bool,
     /// `download.flow_control`: handlers are told what has reached the client.
     pub download_flow_control: bool,
-    /// Directory of certificates.
+    /// Directory of certificates; file names are appended as they are, so it ends in `/`.
     pub certdir: Option<String>,
 }
 

@@ -57,7 +57,8 @@ pub struct Listener {
 /// What a TLS listener needs; paths are relative to the chroot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// Directory of `<uuid>.crt`, `<uuid>.key` and the certificates by name; ends in `/`.
+    /// Directory of `<uuid>.crt`, `<uuid>.key` and the certificates by name; file names are appended
+    /// as they are, so it ends in `/`.
     pub certdir: String,
     /// `ssl_ciphers`, as configured.
     pub ciphers: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::rows::one_line;
+
 /// A cell of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -78,7 +80,7 @@ impl std::error::Error for Faults {}
 
 fn did_you_mean(f: &mut fmt::Formatter<'_>, nearest: Option<&str>) -> fmt::Result {
     match nearest {
-        Some(nearest) => write!(f, " (did you mean '{nearest}'?)"),
+        Some(nearest) => write!(f, " (did you mean '{}'?)", one_line(nearest)),
         None => Ok(()),
     }
 }

@@ -16,7 +16,7 @@ pub struct Rows {
 }
 
 /// A cell as SQLite holds it; columns have affinity, not types, so each cell may be anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Cell {
     #[default]
     Null,
@@ -24,6 +24,27 @@ pub enum Cell {
     Text(String),
     /// A REAL or BLOB, shown as SQLite's `quote()` would; never acceptable in a configuration.
     Other(String),
+}
+
+/// As SQLite's `quote()` shows it.
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Null => f.write_str("NULL"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "'{}'", one_line(text)),
+            Self::Other(quoted) => f.write_str(quoted),
+        }
+    }
+}
+
+/// The text with control characters escaped, so that a message stays one line.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_debug()) } else { line.push(c) }
+    }
+    line
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
