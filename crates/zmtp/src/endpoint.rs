@@ -138,3 +138,6 @@ async fn pause(name: &str, error: &io::Error) {
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests;
