@@ -1,0 +1,64 @@
+//! From a decision to a response.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use edge::{Body, Fault, FaultKind, Fields, FileSlice, Response};
+
+use super::decide::Decision;
+use super::range;
+use super::representation::{Content, Representation};
+
+/// The response that `decision` asks for.
+///
+/// # Errors
+/// 412 is a fault of kind `PreconditionFailed`.
+pub(super) fn response(
+    file: &Representation,
+    decision: Decision,
+    head_only: bool,
+) -> Result<Response<'static>, Fault> {
+    let length = file.metadata.length;
+    let (status, fields, body) = match decision {
+        Decision::Whole if head_only => {
+            (200, file.lines.clone(), Body::Absent { length: Some(length) })
+        }
+        Decision::Whole => (200, file.lines.clone(), body(&file.content, 0..length)),
+        Decision::Part(part) => return Ok(partial(file, part)),
+        Decision::NotModified => (304, file.validator_lines(), Body::Empty),
+        Decision::PreconditionFailed => return Err(FaultKind::PreconditionFailed.into()),
+        Decision::RangeNotSatisfiable => return Ok(unsatisfiable(length)),
+    };
+    Ok(Response { status, fields: Fields::shared(fields), body, close: false })
+}
+
+fn partial(file: &Representation, part: Range<u64>) -> Response<'static> {
+    let mut fields = Fields::shared(file.lines.clone());
+    fields.add("Content-Range", range::content_range(&part, file.metadata.length));
+    Response { status: 206, fields, body: body(&file.content, part), close: false }
+}
+
+/// 416 with the length that a satisfiable range stays below (RFC 9110 section 15.5.17).
+fn unsatisfiable(length: u64) -> Response<'static> {
+    let mut response = Response::new(416);
+    response.fields.add("Content-Range", range::unsatisfied_range(length));
+    response.fields.add("Content-Type", "text/plain; charset=utf-8");
+    let text = format!("416 Range Not Satisfiable\nThe file has {length} bytes.\n");
+    response.body = Body::Bytes(Bytes::from(text));
+    response
+}
+
+/// `part` lies inside the content.
+fn body(content: &Content, part: Range<u64>) -> Body<'static> {
+    match content {
+        Content::Bytes(bytes) => {
+            let place = |at| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+            Body::Bytes(bytes.slice(place(part.start)..place(part.end)))
+        }
+        Content::File(file) => Body::File(FileSlice {
+            file: file.clone(),
+            offset: part.start,
+            length: part.end.saturating_sub(part.start),
+        }),
+    }
+}
