@@ -1,0 +1,120 @@
+//! The two sockets of a handler, each with the task that keeps it connected.
+//!
+//! `zeromq` 0.7 connects again only for SUB sockets, so this does it for PULL and XPUB. Replies go
+//! out by XPUB, not PUB: XPUB shows the subscription arriving, which is the moment from which the
+//! server hears us, and it writes to the connection itself, so a slow server slows the sender
+//! down where PUB would drop.
+
+mod publish;
+mod pull;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use zeromq::{MultiPeerBackend, Socket, SocketOptions, SocketRecv, ZmqMessage};
+
+use crate::options::{ConnectError, HandlerOptions};
+
+pub(crate) use publish::{Outgoing, Publisher};
+pub(crate) use pull::Puller;
+
+/// Messages of the server, each with the number of restarts seen before it.
+pub(crate) type Requests = mpsc::Receiver<(Bytes, u64)>;
+
+/// One attempt to connect; `zeromq` tries a refused address again within it.
+const ATTEMPT_MAX: Duration = Duration::from_secs(1);
+
+/// Between attempts that fail at once.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How far connecting has come; what to say when time is up.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(Mutex<Step>);
+
+#[derive(Debug, Clone, Default)]
+enum Step {
+    #[default]
+    Starting,
+    /// The last attempt ended so.
+    Failed { wanted: Wanted, reason: String },
+    /// Connected, waiting for the subscription.
+    Subscription,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted {
+    Push,
+    Sub,
+}
+
+impl Progress {
+    fn set(&self, step: Step) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = step;
+    }
+
+    pub(crate) fn timed_out(&self, options: &HandlerOptions) -> ConnectError {
+        let waited = options.connect_timeout;
+        let unreachable = |wanted, reason| {
+            let (spec, binds, row) = match wanted {
+                Wanted::Push => (&options.send_spec, "PUSH", "send_spec"),
+                Wanted::Sub => (&options.recv_spec, "SUB", "recv_spec"),
+            };
+            ConnectError::Unreachable { spec: spec.clone(), waited, reason, binds, row }
+        };
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Step::Starting => unreachable(Wanted::Sub, "no answer".to_owned()),
+            Step::Failed { wanted, reason } => unreachable(wanted, reason),
+            Step::Subscription => ConnectError::NotSubscribed {
+                spec: options.recv_spec.clone(),
+                sender: options.sender_id.clone(),
+                waited,
+            },
+        }
+    }
+}
+
+/// The peer is gone.
+struct Lost;
+
+/// A socket with one connection to `spec`, however long that takes.
+async fn connect<S: Socket>(spec: &str, wanted: Wanted, progress: &Progress) -> S {
+    progress.set(Step::Failed { wanted, reason: "no answer".to_owned() });
+    loop {
+        let mut options = SocketOptions::default();
+        options.connect_timeout(ATTEMPT_MAX);
+        let mut socket = S::with_options(options);
+        match socket.connect(spec).await {
+            Ok(()) => return socket,
+            Err(error) => {
+                tracing::debug!(spec, %error, "cannot connect yet");
+                progress.set(Step::Failed { wanted, reason: error.to_string() });
+            }
+        }
+        tokio::time::sleep(ATTEMPT_PAUSE).await;
+    }
+}
+
+/// Waits for a message or the end of the connection. May be cancelled; nothing is lost.
+///
+/// `recv` of PULL and XPUB waits forever when the peer is gone. The read half of each connection
+/// shares the socket's options, so their count tells whether there is one; the peer's end wakes
+/// the task that polls `recv`, and then the count is looked at.
+async fn receive<S: Socket + SocketRecv>(socket: &mut S) -> Result<ZmqMessage, Lost> {
+    let backend = socket.backend();
+    let mut message = socket.recv();
+    poll_fn(|cx| match Pin::as_mut(&mut message).poll(cx) {
+        Poll::Ready(result) => Poll::Ready(result.map_err(|_| Lost)),
+        Poll::Pending if is_connected(&backend) => Poll::Pending,
+        Poll::Pending => Poll::Ready(Err(Lost)),
+    })
+    .await
+}
+
+fn is_connected(backend: &Arc<dyn MultiPeerBackend>) -> bool {
+    Arc::strong_count(backend.socket_options()) > 1
+}

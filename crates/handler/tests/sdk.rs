@@ -1,0 +1,6 @@
+//! The SDK against real sockets.
+
+#[cfg(test)]
+mod sdk {
+    mod link;
+}
