@@ -91,6 +91,7 @@ pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
 }
 
 /// The first control byte other than tab: a line's end, or what no line may hold.
+#[inline]
 pub(crate) fn next_control(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut at = 0;

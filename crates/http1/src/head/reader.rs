@@ -104,7 +104,7 @@ impl HeadReader {
 }
 
 /// Fields that are split on the stack; more go to the heap for a moment.
-const FIELDS_ON_STACK: usize = 24;
+const FIELDS_ON_STACK: usize = 16;
 
 /// Splits the field lines in `block`, which begins at `start` of the head and ends with the empty line.
 fn split_fields(block: &[u8], start: usize, count: usize) -> Result<Vec<Field>, Refusal> {
