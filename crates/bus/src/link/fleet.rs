@@ -208,6 +208,7 @@ impl<H: Clone> Fleet<H> {
         let mut unwritten = mem::take(&mut lane.batch);
         unwritten.extend(mem::take(&mut lane.queue));
         let mut next = lane.held.first;
+        let why = if self.closed { Undelivered::Closed } else { Undelivered::PeerLost };
         while let Some(key) = next {
             let Some(entry) = self.ledger.get_mut(key) else { break };
             next = entry.next_of_peer();
@@ -220,8 +221,8 @@ impl<H: Clone> Fleet<H> {
                 self.stats.retries += 1;
                 self.give_back(key);
             } else {
-                self.stats.lost += 1;
-                self.give_up(key, Undelivered::PeerLost, &mut effects);
+                self.stats.lost += u64::from(!self.closed);
+                self.give_up(key, why, &mut effects);
             }
         }
         for key in unwritten {

@@ -1,1 +1,388 @@
+//! Who gets what, by pure calls: no sockets, time as it is given.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+struct Table {
+    fleet: Fleet<PeerId>,
+    start: Instant,
+    fallen: Vec<(u64, Undelivered)>,
+    woken: Vec<PeerId>,
+}
+
+fn table(limits: LinkLimits) -> Table {
+    Table {
+        fleet: Fleet::new(limits),
+        start: Instant::now(),
+        fallen: Vec::new(),
+        woken: Vec::new(),
+    }
+}
+
+fn tag(conn: u64) -> Tag {
+    Tag { conn, exchange: 1 }
+}
+
+fn request(conn: u64, replayable: bool) -> Outgoing {
+    let delivery = Delivery::Request { tag: tag(conn), replayable };
+    Outgoing { message: conn.to_string().into(), delivery }
+}
+
+impl Table {
+    fn at(&self, seconds: u64) -> Instant {
+        self.start + Duration::from_secs(seconds)
+    }
+
+    fn note(&mut self, effects: Effects<PeerId>) {
+        self.woken.extend(effects.wake);
+        self.fallen.extend(effects.fallen.into_iter().map(|(tag, why)| (tag.conn, why)));
+    }
+
+    fn send(&mut self, outgoing: Outgoing, second: u64) -> Result<(), NotSent> {
+        let effects = self.fleet.send(outgoing, self.at(second))?;
+        self.note(effects);
+        Ok(())
+    }
+
+    fn requests(&mut self, conns: impl IntoIterator<Item = u64>) {
+        for conn in conns {
+            self.send(request(conn, true), 0).unwrap();
+        }
+    }
+
+    fn join(&mut self, peer: PeerId) {
+        let effects = self.fleet.joined(peer, peer);
+        self.note(effects);
+    }
+
+    fn take(&mut self, peer: PeerId) -> String {
+        let mut batch = Vec::new();
+        let effects = self.fleet.take(peer, self.at(1), |message| batch.push(message));
+        self.note(effects);
+        let texts: Vec<_> = batch.iter().map(|m| String::from_utf8_lossy(m)).collect();
+        texts.join(" ")
+    }
+
+    fn stalled(&mut self, peer: PeerId, kept: usize) {
+        let effects = self.fleet.stalled(peer, kept);
+        self.note(effects);
+    }
+
+    fn leave(&mut self, peer: PeerId, written: usize) {
+        let effects = self.fleet.left(peer, written, self.at(2));
+        self.note(effects);
+    }
+
+    fn answer(&mut self, conn: u64) {
+        let effects = self.fleet.answered(tag(conn));
+        self.note(effects);
+    }
+
+    fn expire(&mut self, second: u64) {
+        let effects = self.fleet.expire(self.at(second));
+        self.note(effects);
+    }
+
+    fn stats(&self) -> LinkStats {
+        self.fleet.stats(self.at(3), |peer| (peer.to_string(), (3, 1)))
+    }
+}
+
+#[test]
+fn round_robin_over_all_peers() {
+    let mut t = table(LinkLimits::default());
+    [1, 2, 3].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..7);
+    assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["0 3 6", "1 4", "2 5"]);
+}
+
+#[test]
+fn least_pending_looks_at_what_is_unanswered() {
+    let mut t = table(LinkLimits { balance: Balance::LeastPending, ..LinkLimits::default() });
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..4);
+    assert_eq!([1, 2].map(|peer| t.take(peer)), ["0 2", "1 3"]);
+    t.answer(1);
+    t.answer(3);
+    t.requests(4..7);
+    assert_eq!([1, 2].map(|peer| t.take(peer)), ["6", "4 5"]);
+}
+
+#[test]
+fn an_arriving_peer_gets_what_waits_in_order() {
+    let mut t = table(LinkLimits::default());
+    t.requests(0..4);
+    t.answer(2);
+    assert_eq!(t.stats().queued, 3);
+    t.join(1);
+    assert_eq!(t.take(1), "0 1 3");
+    assert_eq!((t.stats().queued, t.stats().open), (0, 3));
+}
+
+#[test]
+fn a_full_queue_refuses() {
+    let mut t = table(LinkLimits { queue_max: 2, peer_queue_max: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.requests(0..3);
+    assert_eq!(t.send(request(3, true), 0), Err(NotSent::QueueFull));
+    assert_eq!(t.stats().refused, 1);
+    assert_eq!(t.take(1), "0");
+    assert_eq!(t.take(1), "1");
+    t.requests([4]);
+    assert_eq!([t.take(1), t.take(1), t.take(1)], ["2", "4", ""]);
+}
+
+#[test]
+fn a_sleeping_peer_is_woken_once() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.requests([0]);
+    assert_eq!(t.woken, [], "a new peer takes without being woken");
+    assert_eq!([t.take(1), t.take(1)], ["0", ""]);
+    t.requests([1, 2]);
+    assert_eq!(t.woken, [1]);
+}
+
+#[test]
+fn notices_need_a_peer_and_messages_wait() {
+    let mut t = table(LinkLimits::default());
+    let notice = Outgoing { message: "bye".into(), delivery: Delivery::Notice };
+    let message = Outgoing { message: "frame".into(), delivery: Delivery::Message { tag: tag(7) } };
+    t.send(notice.clone(), 0).unwrap();
+    t.send(message.clone(), 0).unwrap();
+    t.join(1);
+    t.send(notice, 0).unwrap();
+    assert_eq!([t.take(1), t.take(1)], ["frame bye", ""]);
+    let stats = t.stats();
+    assert_eq!((stats.notices_dropped, stats.open, stats.sent), (1, 0, 2));
+    t.leave(1, 0);
+    t.send(message, 0).unwrap();
+    t.expire(100);
+    assert_eq!(t.fallen, [(7, Undelivered::NoHandler)]);
+}
+
+#[test]
+fn what_waits_too_long_is_given_up() {
+    let mut t = table(LinkLimits { pending_max: 1, ..LinkLimits::default() });
+    t.send(request(0, true), 0).unwrap();
+    t.send(request(1, true), 5).unwrap();
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(10)));
+    t.expire(9);
+    assert_eq!(t.fallen, []);
+    t.expire(10);
+    assert_eq!(t.fallen, [(0, Undelivered::NoHandler)]);
+    t.join(1);
+    t.send(request(2, true), 6).unwrap();
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(16)));
+    t.expire(16);
+    assert_eq!(t.fallen[1..], [(2, Undelivered::Busy)]);
+    assert_eq!((t.take(1).as_str(), t.fleet.next_expiry()), ("1", None));
+    assert_eq!(t.stats().timeouts, 2);
+}
+
+#[test]
+fn pending_max_frees_with_each_answer() {
+    let mut t = table(LinkLimits { pending_max: 2, ..LinkLimits::default() });
+    t.join(1);
+    t.requests(0..4);
+    assert_eq!([t.take(1), t.take(1)], ["0 1", ""]);
+    t.answer(1);
+    assert_eq!(t.woken, [1]);
+    assert_eq!(t.take(1), "2");
+    assert_eq!(t.stats().peers[0].pending, 2);
+}
+
+#[test]
+fn a_lost_peers_requests_go_on() {
+    let mut t = table(LinkLimits { retries: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.send(request(0, true), 0).unwrap();
+    t.send(request(1, false), 0).unwrap();
+    t.send(request(2, true), 0).unwrap();
+    assert_eq!(t.take(1), "0 1 2");
+    t.send(request(3, false), 0).unwrap();
+    t.send(request(4, true), 0).unwrap();
+    assert_eq!(t.take(1), "3 4");
+    t.send(request(5, false), 0).unwrap();
+    t.answer(2);
+    // 3 was written, 4 not; 5 was not even taken.
+    t.leave(1, 1);
+    assert_eq!(t.fallen, [(1, Undelivered::PeerLost), (3, Undelivered::PeerLost)]);
+    t.join(2);
+    assert_eq!([t.take(2), t.take(2)], ["0 4 5", ""]);
+    t.leave(2, 0);
+    assert_eq!(t.fallen[2..], [(0, Undelivered::PeerLost), (5, Undelivered::PeerLost)]);
+    let stats = t.stats();
+    assert_eq!((stats.retries, stats.lost, stats.queued, stats.open), (2, 4, 1, 1));
+}
+
+#[test]
+fn a_lost_peers_requests_go_to_the_others_at_once() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..4);
+    assert_eq!([1, 2].map(|peer| t.take(peer)), ["0 2", "1 3"]);
+    assert_eq!(t.take(2), "");
+    t.leave(1, 2);
+    assert_eq!(t.woken, [2]);
+    assert_eq!(t.take(2), "0 2");
+}
+
+#[test]
+fn what_a_peer_does_not_read_goes_to_others() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..6);
+    assert_eq!(t.take(1), "0 2 4");
+    t.requests([6]);
+    t.stalled(1, 1);
+    t.requests([7]);
+    assert_eq!(t.take(2), "1 3 5 2 4 6 7");
+    assert_eq!(t.stats().peers[0].pending, 1);
+    t.stalled(2, 0);
+    assert_eq!(t.stats().queued, 7);
+    // It reads again.
+    assert_eq!(t.take(1), "1 3 5 2 4 6 7");
+}
+
+#[test]
+fn a_stalled_peer_does_not_reset_the_clock() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.requests(0..3);
+    for _ in 0..2 {
+        t.take(1);
+        t.stalled(1, 1);
+    }
+    t.expire(10);
+    assert_eq!(t.fallen.last(), Some(&(2, Undelivered::Busy)));
+}
+
+#[test]
+fn one_tag_may_have_several_messages() {
+    let mut t = table(LinkLimits { pending_max: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.requests([9, 7, 8, 7, 7]);
+    t.answer(7);
+    t.answer(9);
+    assert_eq!([t.take(1), t.take(1)], ["8", ""]);
+    assert_eq!(t.stats().open, 1);
+}
+
+#[test]
+fn nothing_is_sent_after_close() {
+    let mut t = table(LinkLimits::default());
+    t.requests([1, 2]);
+    t.fleet.close();
+    assert_eq!(t.send(request(3, true), 0), Err(NotSent::Closed));
+    assert_eq!(
+        t.fleet.give_up_all(),
+        [(tag(1), Undelivered::Closed), (tag(2), Undelivered::Closed)]
+    );
+}
+
+#[test]
+fn keys_of_what_was_answered_do_not_pile_up() {
+    let mut t = table(LinkLimits::default());
+    for conn in 0..10_000 {
+        t.requests([conn]);
+        t.answer(conn);
+    }
+    assert!(t.fleet.waiting.len() <= COMPACT_SLACK);
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Send(bool),
+    Answer(usize),
+    Join,
+    Take(usize),
+    Stall(usize, usize),
+    Leave(usize, usize),
+    Expire,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => any::<bool>().prop_map(Act::Send),
+        3 => any::<usize>().prop_map(Act::Answer),
+        1 => Just(Act::Join),
+        4 => any::<usize>().prop_map(Act::Take),
+        1 => (any::<usize>(), 0usize..4).prop_map(|(p, n)| Act::Stall(p, n)),
+        1 => (any::<usize>(), 0usize..4).prop_map(|(p, n)| Act::Leave(p, n)),
+        1 => Just(Act::Expire),
+    ];
+    proptest::collection::vec(act, 0..200)
+}
+
+proptest! {
+    /// Every request accepted is open until it is answered or given up, exactly once; counts agree.
+    #[test]
+    fn no_request_is_forgotten(acts in acts(), pending_max in 1usize..20, peer_queue_max in 1usize..5) {
+        let limits =
+            LinkLimits { pending_max, peer_queue_max, queue_max: 10, ..LinkLimits::default() };
+        let mut t = table(limits);
+        let (mut next, mut open) = (0u64, BTreeSet::new());
+        let mut batches: BTreeMap<PeerId, usize> = BTreeMap::new();
+        for (second, act) in acts.into_iter().enumerate() {
+            let peer = |n: usize, peers: &BTreeMap<PeerId, usize>| {
+                peers.keys().nth(n % peers.len().max(1)).copied()
+            };
+            next += 1;
+            match act {
+                Act::Send(replayable) => {
+                    if t.send(request(next, replayable), second as u64).is_ok() {
+                        open.insert(next);
+                    }
+                }
+                Act::Answer(n) => {
+                    let conn = open.iter().nth(n % open.len().max(1)).copied();
+                    if let Some(conn) = conn {
+                        open.remove(&conn);
+                        t.answer(conn);
+                    }
+                }
+                Act::Join => {
+                    t.join(next);
+                    batches.insert(next, 0);
+                }
+                Act::Take(n) => {
+                    if let Some(peer) = peer(n, &batches) {
+                        let batch = t.take(peer);
+                        let texts: Vec<_> = batch.split_terminator(' ').collect();
+                        for text in &texts {
+                            prop_assert!(open.contains(&text.parse().unwrap()));
+                        }
+                        batches.insert(peer, texts.len());
+                    }
+                }
+                Act::Stall(n, kept) => {
+                    if let Some(peer) = peer(n, &batches) {
+                        t.stalled(peer, kept);
+                    }
+                }
+                Act::Leave(n, written) => {
+                    if let Some(peer) = peer(n, &batches) {
+                        t.leave(peer, written);
+                        batches.remove(&peer);
+                    }
+                }
+                Act::Expire => t.expire(second as u64),
+            }
+            for (conn, _) in t.fallen.drain(..) {
+                prop_assert!(open.remove(&conn), "{conn} given up but not open");
+            }
+            let stats = t.stats();
+            let with_peers: usize = stats.peers.iter().map(|peer| peer.pending).sum();
+            prop_assert_eq!(stats.open, open.len());
+            prop_assert_eq!(stats.queued + with_peers, open.len());
+            prop_assert!(stats.peers.iter().all(|peer| peer.pending <= pending_max));
+        }
+        let left: BTreeSet<_> = t.fleet.give_up_all().into_iter().map(|(tag, _)| tag.conn).collect();
+        prop_assert_eq!(left, open);
+    }
+}
