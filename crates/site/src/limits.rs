@@ -67,7 +67,7 @@ pub struct Limits {
     /// Largest body that may go to a file or be streamed, in bytes; none: no bound
     /// (`limits.upload_size`). None: Mongrel2 has no bound.
     pub upload_size_max: Option<u64>,
-    /// Steps that patterns may take in one lookup (`limits.pattern_steps`), about a nanosecond
+    /// Steps that patterns may take in one lookup (`limits.pattern_steps`), a few nanoseconds
     /// each. A million: an 8 KiB path against a pattern of a hundred items.
     pub pattern_steps_max: u32,
 }

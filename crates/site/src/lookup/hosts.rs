@@ -1,13 +1,11 @@
 //! Hosts: the exact name, else the longest suffix at a label boundary, else a pattern, else the
 //! default host.
 
-use std::collections::HashMap;
-
 use crate::lookup::routes::{Match, RouteSearch, Routes};
 use crate::pattern::{Pattern, PatternFault, Steps, Verdict};
 use crate::prefixes::Prefixes;
 
-/// Names of up to this many bytes are folded to lower case without an allocation.
+/// Names of up to this many bytes are folded and reversed without an allocation.
 const INLINE_NAME_BYTES: usize = 256;
 
 /// One row of the `host` table.
@@ -45,9 +43,10 @@ pub struct Hosts {
     /// In row order.
     hosts: Vec<Host>,
     default: usize,
-    names: HashMap<Box<str>, Named>,
-    /// Longer names than this need not be looked up.
-    name_bytes_max: usize,
+    /// The names of hosts, reversed.
+    names: Prefixes,
+    /// For each name: who takes it.
+    by_name: Vec<Named>,
     /// The suffixes of hosts with a pattern, reversed.
     suffixes: Prefixes,
     /// For each suffix: positions in `hosts`, in row order.
@@ -118,31 +117,37 @@ impl Hosts {
     /// `steps_max` is `Limits::pattern_steps_max`.
     pub fn new(hosts: Vec<Host>, default: usize, steps_max: u32) -> Option<Self> {
         hosts.get(default)?;
-        let mut names = HashMap::new();
-        let mut patterns = Vec::new();
-        let mut reversed = Vec::new();
+        let (mut named, mut names) = (Vec::new(), Vec::new());
+        let (mut patterned, mut suffixes) = (Vec::new(), Vec::new());
         for (host, at) in hosts.iter().zip(0..) {
             match &host.matching {
                 HostMatching::DefaultOnly => {}
                 HostMatching::Name { name, form } => {
-                    add_name(&mut names, name, Position { host: at, form: *form });
+                    named.push(Position { host: at, form: *form });
+                    names.push(reversed(name));
                 }
                 HostMatching::Pattern { suffix, .. } => {
-                    patterns.push(at);
-                    reversed.push(suffix.bytes().rev().collect::<Vec<u8>>());
+                    patterned.push(at);
+                    suffixes.push(reversed(suffix));
                 }
             }
         }
-        let texts: Vec<&[u8]> = reversed.iter().map(Vec::as_slice).collect();
-        let (suffixes, numbers) = Prefixes::new(&texts);
+        let (names, numbers) = prefixes(&names);
+        let mut by_name: Vec<Option<Named>> = vec![None; names.len()];
+        for (position, number) in named.into_iter().zip(numbers) {
+            if let Some(slot) = by_name.get_mut(number) {
+                *slot = Some(slot.map_or_else(|| Named::new(position), |named| named.or(position)));
+            }
+        }
+        let (suffixes, numbers) = prefixes(&suffixes);
         let mut by_suffix = vec![Vec::new(); suffixes.len()];
-        for (at, number) in patterns.into_iter().zip(numbers) {
+        for (at, number) in patterned.into_iter().zip(numbers) {
             if let Some(group) = by_suffix.get_mut(number) {
                 group.push(at);
             }
         }
-        let name_bytes_max = names.keys().map(|name| name.len()).max().unwrap_or(0);
-        Some(Self { hosts, default, names, name_bytes_max, suffixes, by_suffix, steps_max })
+        let by_name = by_name.into_iter().flatten().collect();
+        Some(Self { hosts, default, names, by_name, suffixes, by_suffix, steps_max })
     }
 
     /// In row order.
@@ -162,52 +167,7 @@ impl Hosts {
 
     /// As `host`, and whether a pattern ran out of steps.
     pub fn search(&self, authority: Option<&str>) -> HostSearch<'_> {
-        let name = authority.map_or("", name_of);
-        if !name.bytes().any(|b| b.is_ascii_uppercase()) {
-            return self.search_lower(name);
-        }
-        let mut inline = [0; INLINE_NAME_BYTES];
-        if let Some(buffer) = inline.get_mut(..name.len()) {
-            buffer.copy_from_slice(name.as_bytes());
-            buffer.make_ascii_lowercase();
-            self.search_lower(std::str::from_utf8(buffer).unwrap_or_default())
-        } else {
-            self.search_lower(&name.to_ascii_lowercase())
-        }
-    }
-
-    fn search_lower(&self, name: &str) -> HostSearch<'_> {
-        let default = HostSearch { host: self.default_host(), out_of_steps: None };
-        if name.is_empty() {
-            return default;
-        }
-        match self.named(name) {
-            Some(host) => HostSearch { host, out_of_steps: None },
-            None if self.by_suffix.is_empty() => default,
-            None => self.by_pattern(name).unwrap_or(default),
-        }
-    }
-
-    /// The host of the name or of the longest name it lies below.
-    fn named(&self, name: &str) -> Option<&Host> {
-        let mut at = 0;
-        loop {
-            let rest = name.get(at..)?;
-            if rest.len() <= self.name_bytes_max
-                && let Some(named) = self.names.get(rest)
-            {
-                let position = if at == 0 { named.itself } else { named.below };
-                return self.hosts.get(position.host as usize);
-            }
-            // An address has no names above it.
-            if name.starts_with('[') {
-                return None;
-            }
-            at += memchr::memchr(b'.', rest.as_bytes())? + 1;
-        }
-    }
-
-    fn by_pattern(&self, name: &str) -> Option<HostSearch<'_>> {
+        let name = authority.map_or("", name_of).as_bytes();
         let mut inline = [0; INLINE_NAME_BYTES];
         let mut heap = Vec::new();
         let reversed = match inline.get_mut(..name.len()) {
@@ -217,14 +177,39 @@ impl Hosts {
                 heap.as_mut_slice()
             }
         };
-        for (to, from) in reversed.iter_mut().zip(name.bytes().rev()) {
-            *to = from;
+        for (to, from) in reversed.iter_mut().zip(name.iter().rev()) {
+            *to = from.to_ascii_lowercase();
         }
-        let mut steps = Steps::new(self.steps_max);
-        for (number, len) in self.suffixes.of(reversed) {
-            let Some(start) = name.as_bytes().get(..name.len().saturating_sub(len)) else {
-                continue;
+        let default = HostSearch { host: self.default_host(), out_of_steps: None };
+        match self.by_name(reversed) {
+            Some(host) => HostSearch { host, out_of_steps: None },
+            None if self.by_suffix.is_empty() || name.is_empty() => default,
+            None => self.by_pattern(reversed).unwrap_or(default),
+        }
+    }
+
+    /// The host of the name or of the longest name it lies below.
+    fn by_name(&self, reversed: &[u8]) -> Option<&Host> {
+        self.names.of(reversed).find_map(|(number, len)| {
+            let named = self.by_name.get(number)?;
+            let position = match reversed.get(len) {
+                None => named.itself,
+                Some(b'.') => named.below,
+                Some(_) => return None,
             };
+            self.hosts.get(position.host as usize)
+        })
+    }
+
+    /// The host of the longest suffix whose pattern matches what stands before it. Turns `reversed`
+    /// round.
+    fn by_pattern(&self, reversed: &mut [u8]) -> Option<HostSearch<'_>> {
+        let suffixes = self.suffixes.of(reversed);
+        reversed.reverse();
+        let name = reversed;
+        let mut steps = Steps::new(self.steps_max);
+        for (number, len) in suffixes {
+            let start = name.get(..name.len().saturating_sub(len)).unwrap_or_default();
             for &at in self.by_suffix.get(number).into_iter().flatten() {
                 let Some(host) = self.hosts.get(at as usize) else { continue };
                 let HostMatching::Pattern { pattern, .. } = &host.matching else { continue };
@@ -232,11 +217,8 @@ impl Hosts {
                     Verdict::Differs => {}
                     Verdict::Matches => return Some(HostSearch { host, out_of_steps: None }),
                     Verdict::OutOfSteps => {
-                        let host_out = Some(host);
-                        return Some(HostSearch {
-                            host: self.default_host(),
-                            out_of_steps: host_out,
-                        });
+                        let out_of_steps = Some(host);
+                        return Some(HostSearch { host: self.default_host(), out_of_steps });
                     }
                 }
             }
@@ -254,20 +236,35 @@ impl<'a> IntoIterator for &'a Hosts {
     }
 }
 
-/// The first row of a name takes it, except that the form that says so goes first.
-fn add_name(names: &mut HashMap<Box<str>, Named>, name: &str, position: Position) {
-    let named = names.entry(name.into()).or_insert(Named { itself: position, below: position });
-    if position.form == NameForm::Plain && named.itself.form == NameForm::LeadingDot {
-        named.itself = position;
+impl Named {
+    fn new(position: Position) -> Self {
+        Self { itself: position, below: position }
     }
-    if position.form == NameForm::LeadingDot && named.below.form == NameForm::Plain {
-        named.below = position;
+
+    /// The first row of a name takes it, except that the form that says so goes first.
+    fn or(mut self, later: Position) -> Self {
+        if later.form == NameForm::Plain && self.itself.form == NameForm::LeadingDot {
+            self.itself = later;
+        }
+        if later.form == NameForm::LeadingDot && self.below.form == NameForm::Plain {
+            self.below = later;
+        }
+        self
     }
+}
+
+fn reversed(text: &str) -> Vec<u8> {
+    text.bytes().rev().collect()
+}
+
+fn prefixes(strings: &[Vec<u8>]) -> (Prefixes, Vec<usize>) {
+    let strings: Vec<&[u8]> = strings.iter().map(Vec::as_slice).collect();
+    Prefixes::new(&strings)
 }
 
 /// An authority without port and final dot.
 fn name_of(authority: &str) -> &str {
-    let authority = authority.trim_matches([' ', '\t']);
+    let authority = authority.trim_ascii();
     if authority.starts_with('[') {
         let end = authority.find(']').map_or(authority.len(), |at| at + 1);
         return authority.get(..end).unwrap_or(authority);

@@ -8,6 +8,47 @@ const INLINE_WORDS: usize = 4;
 impl Pattern {
     /// Compares `text` with the pattern from its first byte on; without `$` a beginning is enough.
     pub fn compare(&self, text: &[u8], steps: &mut Steps) -> Verdict {
+        // Most patterns leave one position open until their last item: no set is needed for those.
+        let mut at = 0;
+        let mut items = self.items.iter();
+        loop {
+            let before = items.clone();
+            let Some(item) = items.next() else { return self.ends_at(at, text) };
+            let has = |set: &ByteSet, at: usize| text.get(at).is_some_and(|&b| set.contains(b));
+            match item {
+                Item::One(_) | Item::Many(_) | Item::Some(_) if !steps.take(1) => {
+                    return Verdict::OutOfSteps;
+                }
+                Item::One(set) if has(set, at) => at += 1,
+                Item::One(_) => return Verdict::Differs,
+                Item::Some(set) if !has(set, at) => return Verdict::Differs,
+                Item::Some(_) | Item::Many(_) if items.len() == 0 && !self.to_the_end => {
+                    return Verdict::Matches;
+                }
+                Item::Some(set) | Item::Many(set) if items.len() == 0 => {
+                    let rest = text.get(at..).unwrap_or_default();
+                    let run = rest.iter().take_while(|&&b| set.contains(b)).count();
+                    if !steps.take(run) {
+                        return Verdict::OutOfSteps;
+                    }
+                    return self.ends_at(at + run, text);
+                }
+                _ => return self.compare_sets(before.as_slice(), at, (text, steps)),
+            }
+        }
+    }
+
+    fn ends_at(&self, at: usize, text: &[u8]) -> Verdict {
+        if !self.to_the_end || at == text.len() { Verdict::Matches } else { Verdict::Differs }
+    }
+
+    /// Compares what follows position `at` with the last items of the pattern.
+    fn compare_sets(
+        &self,
+        items: &[Item],
+        at: usize,
+        (text, steps): (&[u8], &mut Steps),
+    ) -> Verdict {
         let words = text.len() / 64 + 1;
         let mut inline = [0; INLINE_WORDS];
         let mut heap = Vec::new();
@@ -18,10 +59,8 @@ impl Pattern {
                 heap.as_mut_slice()
             }
         };
-        if let Some(first) = reached.first_mut() {
-            *first = 1;
-        }
-        for item in &self.items {
+        insert(reached, at);
+        for item in items {
             if !steps.take(words) || !advance(item, text, reached, steps) {
                 return Verdict::OutOfSteps;
             }

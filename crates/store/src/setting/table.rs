@@ -241,7 +241,7 @@ pub const SETTINGS: &[Setting] = &[
         "1000000",
         Effect::Count(1000, 1_000_000_000, |s, n| s.limits.pattern_steps_max =
             u32::try_from(n).unwrap_or(u32::MAX)),
-        "steps that patterns may take in one lookup, about a nanosecond each"
+        "steps that patterns may take in one lookup, a few nanoseconds each"
     ),
     setting!(
         "limits.proxy_read_retries",
