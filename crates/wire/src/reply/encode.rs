@@ -9,7 +9,7 @@ use crate::tnetstring::{self, DECIMAL_MAX, Value, decimal, patch_length, reserve
 pub fn encode(sender: &str, targets: &[u64], body: &[u8], out: &mut BytesMut) {
     out.reserve(body.len().saturating_add(sender.len()).saturating_add(64));
     envelope(sender, b"", targets, out);
-    out.put_slice(body);
+    out.extend_from_slice(body);
 }
 
 /// Appends a `ctl` reply with the keys that are set.
@@ -17,14 +17,14 @@ pub fn encode_ctl(sender: &str, targets: &[u64], ctl: Ctl, out: &mut BytesMut) {
     extended(sender, targets, "ctl", out, |out| {
         tnetstring::write_dict(out, |out| {
             if ctl.keep_alive {
-                out.put_slice(b"10:keep-alive,4:true!");
+                out.extend_from_slice(b"10:keep-alive,4:true!");
             }
             if let Some(credits) = ctl.credits {
-                out.put_slice(b"7:credits,");
+                out.extend_from_slice(b"7:credits,");
                 tnetstring::write_integer(out, credits);
             }
             if ctl.cancel {
-                out.put_slice(b"6:cancel,4:true!");
+                out.extend_from_slice(b"6:cancel,4:true!");
             }
         });
     });
@@ -57,16 +57,16 @@ fn extended(
 
 /// Appends `SENDER SP LENGTH:IDS, SP`.
 fn envelope(sender: &str, mark: &[u8], targets: &[u64], out: &mut BytesMut) {
-    out.put_slice(sender.as_bytes());
+    out.extend_from_slice(sender.as_bytes());
     out.put_u8(b' ');
     let list_start = reserve_length(out);
-    out.put_slice(mark);
+    out.extend_from_slice(mark);
     for (index, target) in targets.iter().enumerate() {
         if index > 0 {
             out.put_u8(b' ');
         }
-        out.put_slice(decimal(*target, &mut [0; DECIMAL_MAX]));
+        out.extend_from_slice(decimal(*target, &mut [0; DECIMAL_MAX]));
     }
     patch_length(out, list_start);
-    out.put_slice(b", ");
+    out.extend_from_slice(b", ");
 }

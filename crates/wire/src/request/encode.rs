@@ -50,11 +50,11 @@ pub(super) fn envelope(sender: &str, conn: u64, path: &[u8], out: &mut BytesMut)
     debug_assert!(!sender.contains(' '), "a send_ident with a space breaks the message's framing");
     debug_assert!(!path.contains(&b' '), "a path with a space breaks the message's framing");
     let mut digits = [0; DECIMAL_MAX];
-    out.put_slice(sender.as_bytes());
+    out.extend_from_slice(sender.as_bytes());
     out.put_u8(b' ');
-    out.put_slice(decimal(conn, &mut digits));
+    out.extend_from_slice(decimal(conn, &mut digits));
     out.put_u8(b' ');
-    out.put_slice(path);
+    out.extend_from_slice(path);
     out.put_u8(b' ');
 }
 
@@ -126,7 +126,7 @@ struct Json<'o> {
 impl Json<'_> {
     /// Opens a string, behind a comma if this is not the first pair.
     fn open(&mut self) {
-        self.out.put_slice(if self.first { b"\"" } else { b",\"" });
+        self.out.extend_from_slice(if self.first { b"\"" } else { b",\"" });
         self.first = false;
     }
 }
@@ -134,8 +134,8 @@ impl Json<'_> {
 impl DictWriter for Json<'_> {
     fn pair(&mut self, name: &str, value: &[u8]) {
         self.open();
-        self.out.put_slice(name.as_bytes());
-        self.out.put_slice(b"\":\"");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":\"");
         json_text::escape(value, self.out);
         self.out.put_u8(b'"');
     }
@@ -146,15 +146,15 @@ impl DictWriter for Json<'_> {
         json_text::escape(field.name, self.out);
         lower_case(self.out, name_start);
         if let Some(value) = field.single() {
-            self.out.put_slice(b"\":\"");
+            self.out.extend_from_slice(b"\":\"");
             json_text::escape(value, self.out);
             self.out.put_u8(b'"');
             return;
         }
-        self.out.put_slice(b"\":");
+        self.out.extend_from_slice(b"\":");
         let mut separator = b"[\"".as_slice();
         for value in field.values() {
-            self.out.put_slice(separator);
+            self.out.extend_from_slice(separator);
             json_text::escape(value, self.out);
             self.out.put_u8(b'"');
             separator = b",\"";

@@ -1,6 +1,6 @@
 //! Messages that are no request: disconnects, credits, and parts of a streamed upload.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::Protocol;
 use super::encode::{self, decimal_text};
@@ -9,7 +9,7 @@ use crate::tnetstring;
 /// Appends the notice that a connection is gone: path `@*`, body `{"type":"disconnect"}`.
 pub fn encode_disconnect(sender: &str, conn: u64, protocol: Protocol, out: &mut BytesMut) {
     encode::envelope(sender, conn, b"@*", out);
-    out.put_slice(match protocol {
+    out.extend_from_slice(match protocol {
         Protocol::Json => b"17:{\"METHOD\":\"JSON\"},".as_slice(),
         Protocol::Tnetstring => b"16:6:METHOD,4:JSON,}".as_slice(),
     });
@@ -30,14 +30,14 @@ pub fn encode_credits(
     let written = decimal_text(written, &mut digits);
     match protocol {
         Protocol::Json => encode::json_dict(out, |out| {
-            out.put_slice(b"{\"METHOD\":\"JSON\",\"DOWNLOAD_CREDITS\":\"");
-            out.put_slice(written);
-            out.put_slice(b"\"}");
+            out.extend_from_slice(b"{\"METHOD\":\"JSON\",\"DOWNLOAD_CREDITS\":\"");
+            out.extend_from_slice(written);
+            out.extend_from_slice(b"\"}");
         }),
         Protocol::Tnetstring => tnetstring::write_dict(out, |out| {
             tnetstring::write_bytes(out, b"DOWNLOAD_CREDITS");
             tnetstring::write_bytes(out, written);
-            out.put_slice(b"6:METHOD,4:JSON,");
+            out.extend_from_slice(b"6:METHOD,4:JSON,");
         }),
     }
     tnetstring::write_bytes(out, b"{\"type\":\"credits\"}");
@@ -68,15 +68,19 @@ impl UploadPart<'_> {
         let offset = decimal_text(self.offset, &mut digits);
         match protocol {
             Protocol::Json => encode::json_dict(out, |out| {
-                out.put_slice(b"{\"UPLOAD_STREAM\":\"");
-                out.put_slice(offset);
-                out.put_slice(if self.done { b"\",\"UPLOAD_STREAM_DONE\":\"1\"}" } else { b"\"}" });
+                out.extend_from_slice(b"{\"UPLOAD_STREAM\":\"");
+                out.extend_from_slice(offset);
+                out.extend_from_slice(if self.done {
+                    b"\",\"UPLOAD_STREAM_DONE\":\"1\"}"
+                } else {
+                    b"\"}"
+                });
             }),
             Protocol::Tnetstring => tnetstring::write_dict(out, |out| {
                 if self.done {
-                    out.put_slice(b"18:UPLOAD_STREAM_DONE,1:1,");
+                    out.extend_from_slice(b"18:UPLOAD_STREAM_DONE,1:1,");
                 }
-                out.put_slice(b"13:UPLOAD_STREAM,");
+                out.extend_from_slice(b"13:UPLOAD_STREAM,");
                 tnetstring::write_bytes(out, offset);
             }),
         }

@@ -9,9 +9,9 @@ pub fn write_bytes(out: &mut BytesMut, bytes: &[u8]) {
     let mut digits = [0; DECIMAL_MAX];
     let length = decimal(to_u64(bytes.len()), &mut digits);
     out.reserve(length.len().saturating_add(bytes.len()).saturating_add(2));
-    out.put_slice(length);
+    out.extend_from_slice(length);
     out.put_u8(b':');
-    out.put_slice(bytes);
+    out.extend_from_slice(bytes);
     out.put_u8(b',');
 }
 
@@ -31,12 +31,12 @@ pub fn write_float(out: &mut BytesMut, number: f64) {
 
 /// Appends `4:true!` or `5:false!`.
 pub fn write_bool(out: &mut BytesMut, value: bool) {
-    out.put_slice(if value { b"4:true!" } else { b"5:false!" });
+    out.extend_from_slice(if value { b"4:true!" } else { b"5:false!" });
 }
 
 /// Appends `0:~`.
 pub fn write_null(out: &mut BytesMut) {
-    out.put_slice(b"0:~");
+    out.extend_from_slice(b"0:~");
 }
 
 /// Appends a list whose items `items` writes.
@@ -92,7 +92,7 @@ const LENGTH_GUESS: &[u8] = b"000:";
 
 /// Leaves room for a length and its colon; returns where the payload begins.
 pub(crate) fn reserve_length(out: &mut BytesMut) -> usize {
-    out.put_slice(LENGTH_GUESS);
+    out.extend_from_slice(LENGTH_GUESS);
     out.len()
 }
 
@@ -127,7 +127,7 @@ fn write_container(out: &mut BytesMut, tag: u8, content: impl FnOnce(&mut BytesM
 
 fn write_text(out: &mut BytesMut, payload: &str, tag: u8) {
     let payload_start = reserve_length(out);
-    out.put_slice(payload.as_bytes());
+    out.extend_from_slice(payload.as_bytes());
     patch_length(out, payload_start);
     out.put_u8(tag);
 }
