@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use handler::{ConnectError, Event, Handler, HandlerOptions, Request, Response, SendError};
+use tempfile::TempDir;
 use tokio::time::timeout;
 use zeromq::{PushSocket, Socket, SocketRecv, SocketSend, SubSocket, ZmqError, ZmqMessage};
 
@@ -62,6 +63,12 @@ impl Server {
         String::try_from(message).unwrap()
     }
 
+    /// On paths of their own: a TCP port that is free for a moment may get another owner.
+    async fn on_paths(directory: &TempDir) -> Self {
+        let spec = |name: &str| format!("ipc://{}", directory.path().join(name).display());
+        Self::bind(&spec("send"), &spec("recv"), "").await
+    }
+
     /// Ends this server; the next one has the same addresses.
     async fn restart(self) -> Self {
         let (send_spec, recv_spec) = (self.send_spec.clone(), self.recv_spec.clone());
@@ -113,8 +120,7 @@ async fn requests_are_answered_in_order() {
 #[tokio::test]
 async fn ipc_works_like_tcp() {
     let directory = tempfile::tempdir().unwrap();
-    let spec = |name: &str| format!("ipc://{}", directory.path().join(name).display());
-    let mut server = Server::bind(&spec("send"), &spec("recv"), "").await;
+    let mut server = Server::on_paths(&directory).await;
     let mut handler = server.handler().await;
     server.push_get(1).await;
     let request = next(&mut handler).await;
@@ -124,7 +130,8 @@ async fn ipc_works_like_tcp() {
 
 #[tokio::test]
 async fn connect_waits_for_a_server_that_starts_later() {
-    let first = Server::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let first = Server::on_paths(&directory).await;
     let options = first.options();
     let (send_spec, recv_spec) = (first.send_spec.clone(), first.recv_spec.clone());
     assert!(first.push.close().await.is_empty() && first.sub.close().await.is_empty());
@@ -164,7 +171,8 @@ async fn connect_tells_what_is_missing() {
 
 #[tokio::test]
 async fn a_restarted_server_is_found_again() {
-    let mut server = Server::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::on_paths(&directory).await;
     let mut handler = server.handler().await;
     for restarts in 1..=2 {
         server.push_get(restarts).await;
@@ -192,7 +200,8 @@ async fn a_restarted_server_is_found_again() {
 
 #[tokio::test]
 async fn a_lost_link_for_replies_alone_is_found_again() {
-    let mut server = Server::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::on_paths(&directory).await;
     let mut handler = server.handler().await;
     server.push_get(5).await;
     let request = next(&mut handler).await;
