@@ -6,7 +6,7 @@ use crate::line::{AudienceId, Delivery, Failure, Heard, Line};
 use crate::reader::RequestBody;
 use crate::writer::Writer;
 use bytes::Bytes;
-use http1::{CloseReason, Deadline, Ending, Limit, Progress, ResponseTracker};
+use http1::{Broken, CloseReason, Deadline, Ending, Limit, Progress, ResponseTracker};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -211,7 +211,8 @@ impl<'w> Conversation<'w> {
             }
             Err(broken) => {
                 tracing::warn!(conn = %self.line.conn(), %broken, "a handler broke HTTP framing");
-                (Bytes::new(), Some(CloseReason::HandlerBrokeFraming))
+                let end = if let Broken::Excess { end } = broken { end } else { 0 };
+                (bytes.slice(..end), Some(CloseReason::HandlerBrokeFraming))
             }
         };
         if self.answer == Answered::Nothing {

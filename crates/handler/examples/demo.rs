@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use handler::{Event, Handler, HandlerOptions, Replies, Request, Response, SendError, Upload};
@@ -46,7 +46,7 @@ async fn answer(replies: &Replies, request: &Request) -> Result<(), SendError> {
         // The body is on its way to the file; there is nothing to say yet.
         (_, Some(Upload::Started(_))) => return Ok(()),
         (_, Some(Upload::Done(file))) => {
-            let file = PathBuf::from(file.into_owned());
+            let file = file.to_owned();
             match tokio::task::spawn_blocking(move || digest_and_remove(&file)).await {
                 Ok(Ok(text)) => Response::text(200, text),
                 _ => Response::text(500, "The upload could not be read.\n"),
@@ -73,7 +73,7 @@ async fn answer(replies: &Replies, request: &Request) -> Result<(), SendError> {
 }
 
 /// The file is ours once the upload is done: it is read and goes away.
-fn digest_and_remove(file: &PathBuf) -> std::io::Result<String> {
+fn digest_and_remove(file: &Path) -> std::io::Result<String> {
     let began = Instant::now();
     let mut hash = Sha256::new();
     let size = std::io::copy(&mut std::fs::File::open(file)?, &mut Hashing(&mut hash))?;

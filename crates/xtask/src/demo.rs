@@ -1,15 +1,9 @@
 //! `demo`: build, start everything the demo page talks to, and take it all down on Ctrl-C.
-//!
-//! Two processes share the work. The one the terminal knows is a shell that ignores Ctrl-C and
-//! waits; beside it stands a pipe whose writer Ctrl-C ends. `demo-supervise` reads that pipe: its
-//! end is the order to stop, whether it came from the keyboard or because the shell was killed.
 
 pub(crate) mod backend;
 
 use std::fs;
-use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -38,24 +32,17 @@ struct Companion {
     command: &'static [&'static str],
 }
 
-/// Builds, and hands the terminal over to the shell that waits.
+/// Builds, starts everything, and stops everything on Ctrl-C or SIGTERM.
 pub(crate) fn run() -> Result<(), String> {
     let build = ["build", "--package", "server", "--package", "m2sh"];
     process::run(&mut workspace::cargo(&build))?;
     process::run(&mut workspace::cargo(&["build", "--package", "handler", "--examples"]))?;
-    // The terminal sends Ctrl-C to `sleep`, to the shell and to the supervisor: only the first
-    // dies of it, and with it the pipe. If the shell is killed, setpriv lets `sleep` follow it.
-    let script = "\
-        tie=; command -v setpriv >/dev/null && tie='setpriv --pdeathsig TERM --'\n\
-        trap '' INT\n\
-        (trap - INT; exec $tie sleep 2147483647) | \"$0\" demo-supervise";
-    let own = std::env::current_exe().map_err(|e| format!("own path: {e}"))?;
-    let error = Command::new("sh").args(["-c", script]).arg(own).exec();
-    Err(format!("sh: {error}"))
-}
-
-/// Starts everything, waits for the order to stop, stops everything.
-pub(crate) fn supervise() -> Result<(), String> {
+    let (tell, order) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        // Nobody listens once we are stopping already.
+        tell.send(()).ok();
+    })
+    .map_err(|e| format!("Ctrl-C: {e}"))?;
     let place = Place::prepare()?;
     let mut services = start(&place)?;
     println!("\n  open   http://127.0.0.1:{}/\n  stop   Ctrl-C\n", place.port);
@@ -63,7 +50,7 @@ pub(crate) fn supervise() -> Result<(), String> {
     for service in &services {
         println!("  pid    {:<8} {}", service.pid(), service.name());
     }
-    let verdict = watch(&mut services);
+    let verdict = watch(&mut services, &order);
     println!("\nstopping");
     // The server first: it ends what is in flight while its handlers still answer.
     services.iter_mut().for_each(Service::stop);
@@ -105,14 +92,8 @@ fn start(place: &Place) -> Result<Vec<Service>, String> {
     Ok(services)
 }
 
-/// Returns when the pipe on standard input ends, or with an error when a service did.
-fn watch(services: &mut [Service]) -> Result<(), String> {
-    let (tell, order) = mpsc::channel();
-    std::thread::spawn(move || {
-        // Nobody writes; whatever ends the read is the order.
-        let _end = std::io::stdin().read(&mut [0]);
-        tell.send(()).ok();
-    });
+/// Returns when the order to stop comes, or with an error when a service ended by itself.
+fn watch(services: &mut [Service], order: &mpsc::Receiver<()>) -> Result<(), String> {
     while order.recv_timeout(WATCH).is_err() {
         for service in services.iter_mut() {
             if let Some(status) = service.exited_within(Duration::ZERO) {

@@ -43,7 +43,6 @@ fn main() -> ExitCode {
         ["layers"] => layers::run(),
         ["demo"] => demo::run(),
         // Started by `demo`; not for people.
-        ["demo-supervise"] => demo::supervise(),
         ["demo-backend", port] => demo::backend::run(port),
         ["bench", "peers", options @ ..] => bench::peers::run(options),
         ["bench", "micro", rest @ ..] => bench::micro::run(rest),
