@@ -1,0 +1,102 @@
+//! One connection to a back end: hyper's two ends of it, driven by the task whose request it carries.
+
+use super::alarm::Alarm;
+use super::failure::Failure;
+use super::upload::Content;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
+
+/// What hyper may hold of one message in each direction, heads included. A backlog of this size
+/// keeps the pipe full; more would only be memory.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+/// Fields of a head for which hyper needs no allocation.
+const FIELDS_INLINE: usize = 100;
+
+/// No task of its own: whoever holds it polls it. Dropping it closes the connection, and a request
+/// that is not complete is thereby broken off.
+#[derive(Debug)]
+pub(super) struct Link {
+    sender: SendRequest<Content>,
+    connection: Connection<TokioIo<TcpStream>, Content>,
+    has_ended: bool,
+    pub(super) alarm: Alarm,
+}
+
+/// hyper's settings for a back end under `limits`.
+pub(super) fn settings(limits: &site::Limits) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .title_case_headers(true)
+        .max_buf_size(BUFFER_BYTES_MAX.max(limits.head_bytes_max))
+        .max_header_size(limits.head_bytes_max);
+    if limits.fields_max > FIELDS_INLINE {
+        builder.max_headers(limits.fields_max);
+    }
+    builder
+}
+
+/// Connects to the first address of `host` that answers, all of them within `deadline`.
+pub(super) async fn dial(host: &str, port: u16, deadline: Duration) -> io::Result<TcpStream> {
+    let end = Instant::now() + deadline;
+    let addresses: Vec<SocketAddr> = match host.parse() {
+        Ok(ip) => vec![SocketAddr::new(ip, port)],
+        Err(_) => timeout(deadline, lookup_host((host, port))).await??.collect(),
+    };
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        // An address that swallows packets must leave time for the others.
+        let left = end.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(elapsed) => last = elapsed.into(),
+        }
+    }
+    Err(last)
+}
+
+impl Link {
+    pub(super) async fn over(stream: TcpStream, settings: &Builder) -> hyper::Result<Box<Self>> {
+        let (sender, connection) = settings.handshake(TokioIo::new(stream)).await?;
+        Ok(Box::new(Self { sender, connection, has_ended: false, alarm: Alarm::default() }))
+    }
+
+    /// Does what can be done now for the exchange it carries.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        // An error is told to the response's future or body; between two requests, nobody asks.
+        self.has_ended = self.has_ended || Pin::new(&mut self.connection).poll(cx).is_ready();
+    }
+
+    /// Ready if it can carry another request at once.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.drive(cx);
+        if self.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        !self.has_ended && self.sender.is_ready()
+    }
+
+    /// Hands a request over. Nothing is sent before [`Self::drive`] is called.
+    pub(super) fn send(
+        &mut self,
+        request: Request<Content>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + Send + use<> {
+        let response = self.sender.try_send_request(request);
+        async move { response.await.map_err(Failure::of_sending) }
+    }
+}

@@ -1,0 +1,106 @@
+//! One exchange under way: the connection that carries it and the request body that flows into it.
+
+use super::Shared;
+use super::failure::Failure;
+use super::link::Link;
+use super::upload::{Fed, Upload};
+use edge::{Fault, FaultKind};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+
+/// Owns what must be dropped together: without its upload a link would wait for ever.
+#[derive(Debug)]
+pub(super) struct Passage<'r> {
+    shared: Arc<Shared>,
+    link: Box<Link>,
+    upload: Upload<'r>,
+    /// Since when the back end has kept us waiting.
+    waiting_since: Option<Instant>,
+}
+
+impl<'r> Passage<'r> {
+    pub(super) fn new(shared: Arc<Shared>, link: Box<Link>, upload: Upload<'r>) -> Self {
+        Self { shared, link, upload, waiting_since: None }
+    }
+
+    /// Takes another connection for a second attempt.
+    pub(super) fn change(&mut self, link: Box<Link>) {
+        self.link = link;
+    }
+
+    pub(super) fn upload(&mut self) -> &mut Upload<'r> {
+        &mut self.upload
+    }
+
+    /// Sends `request` and waits for the head of the response, while the request body follows.
+    pub(super) async fn response(
+        &mut self,
+        request: Request<super::upload::Content>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut response = pin!(self.link.send(request));
+        poll_fn(|cx| {
+            let fed = self.carry(cx)?;
+            if let Poll::Ready(response) = response.as_mut().poll(cx) {
+                return Poll::Ready(response);
+            }
+            self.poll_broken(cx, fed).map(|fault| Err(fault.into()))
+        })
+        .await
+    }
+
+    /// Moves on whatever can be moved, both ways.
+    pub(super) fn carry(&mut self, cx: &mut Context<'_>) -> Result<Fed, Fault> {
+        loop {
+            let fed = self.upload.feed(cx)?;
+            self.link.drive(cx);
+            if fed != Fed::More {
+                return Ok(fed);
+            }
+            self.waiting_since = None;
+        }
+    }
+
+    /// The back end has sent something.
+    pub(super) fn heard(&mut self) {
+        self.waiting_since = None;
+    }
+
+    /// Ready if waiting has no point any more. For use when nothing could be moved.
+    pub(super) fn poll_broken(&mut self, cx: &mut Context<'_>, fed: Fed) -> Poll<Fault> {
+        if self.upload.poll_closed(cx, self.shared.read_ahead_bytes_max).is_ready() {
+            return Poll::Ready(FaultKind::ClientGone.into());
+        }
+        // The deadline on the client's own body watches over this.
+        if fed == Fed::ClientWaits {
+            self.waiting_since = None;
+            return Poll::Pending;
+        }
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let deadline = since + self.shared.response_deadline;
+        self.link.alarm.poll_expired(cx, deadline).map(|()| {
+            let address = &self.shared.address;
+            Fault::new(
+                FaultKind::UpstreamTimeout,
+                format!("The back end {address} did not answer in time."),
+            )
+        })
+    }
+
+    /// The response is complete: its connection may carry another, if the request is complete too.
+    pub(super) fn finish(self, cx: &mut Context<'_>) {
+        let Self { shared, mut link, upload, .. } = self;
+        drop(upload);
+        if link.is_ready() || link.poll_ready(cx).is_ready() {
+            shared.pool.put(link);
+        }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.shared.address
+    }
+}

@@ -1,0 +1,111 @@
+//! The content of a response on its way to the client, and the request body that may still flow the other way.
+
+use super::failure::chain;
+use super::passage::Passage;
+use bytes::Bytes;
+use edge::{BodySource, Fault, FaultKind};
+use hyper::body::{Body as _, Incoming};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// At most one piece waits in hyper and two here: a client that reads slowly stops the back end.
+#[derive(Debug)]
+pub(super) struct Relay<'r> {
+    /// `None` once the content has ended or failed.
+    passage: Option<Passage<'r>>,
+    incoming: Incoming,
+    /// Read before the head was sent.
+    ahead: VecDeque<Bytes>,
+}
+
+/// What is here when the head is.
+#[derive(Debug)]
+pub(super) enum Start {
+    /// All of the content.
+    Whole(Bytes),
+    Streaming,
+}
+
+impl<'r> Relay<'r> {
+    pub(super) fn new(passage: Passage<'r>, incoming: Incoming) -> Self {
+        Self { passage: Some(passage), incoming, ahead: VecDeque::new() }
+    }
+
+    /// Takes what has come together with the head: a small response is then whole, and leaves in
+    /// one system call.
+    pub(super) fn start(&mut self, cx: &mut Context<'_>) -> Result<Start, Fault> {
+        let first = match self.poll_next(cx)? {
+            Poll::Ready(Some(first)) => first,
+            Poll::Ready(None) => return Ok(Start::Whole(Bytes::new())),
+            Poll::Pending => return Ok(Start::Streaming),
+        };
+        match self.poll_next(cx)? {
+            Poll::Ready(Some(second)) => self.ahead.extend([first, second]),
+            Poll::Ready(None) => return Ok(Start::Whole(first)),
+            Poll::Pending => self.ahead.push_back(first),
+        }
+        Ok(Start::Streaming)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Fault> {
+        let next = self.try_poll_next(cx);
+        if next.is_err() {
+            // Broken off on both sides.
+            self.passage = None;
+        }
+        next
+    }
+
+    fn try_poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Fault> {
+        let Some(passage) = &mut self.passage else { return Ok(Poll::Ready(None)) };
+        loop {
+            let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
+            if frame.is_pending() {
+                let fed = passage.carry(cx)?;
+                frame = Pin::new(&mut self.incoming).poll_frame(cx);
+                if frame.is_pending() {
+                    return match passage.poll_broken(cx, fed) {
+                        Poll::Ready(fault) => Err(fault),
+                        Poll::Pending => Ok(Poll::Pending),
+                    };
+                }
+            }
+            match frame {
+                Poll::Ready(Some(Ok(frame))) => {
+                    passage.heard();
+                    // Trailers are not passed on.
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Poll::Ready(Some(piece)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    let text = format!("The back end {} broke off", passage.address());
+                    return Err(Fault::new(FaultKind::UpstreamBroken, chain(text, &error)));
+                }
+                Poll::Ready(None) => {
+                    if let Some(passage) = self.passage.take() {
+                        passage.finish(cx);
+                    }
+                    return Ok(Poll::Ready(None));
+                }
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+    }
+}
+
+impl BodySource for Relay<'_> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        if let Some(piece) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        match self.poll_next(cx) {
+            Ok(next) => next.map(|piece| piece.map(Ok)),
+            Err(fault) => {
+                tracing::warn!(detail = fault.text(), "a proxied response was broken off");
+                Poll::Ready(Some(Err(fault)))
+            }
+        }
+    }
+}

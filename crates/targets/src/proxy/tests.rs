@@ -1,0 +1,7 @@
+//! The proxy between raw clients and back ends written by hand.
+
+mod bodies;
+mod connections;
+mod heads;
+mod smuggling;
+mod support;
