@@ -19,13 +19,16 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Whether Debian's program is there; on a build machine it has to be.
 fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+    found(std::env::split_paths(&path).any(|dir| dir.join(program).is_file()), program)
+}
+
+fn found(is_there: bool, what: &str) -> bool {
     let on_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(found || !on_ci, "{program} is missing, apt install mongrel2-core");
-    if !found {
-        println!("skipped: {program} is missing, apt install mongrel2-core");
+    assert!(is_there || !on_ci, "{what} is missing, apt install mongrel2-core");
+    if !is_there {
+        println!("skipped: {what} is missing, apt install mongrel2-core");
     }
-    found
+    is_there
 }
 
 /// Ends the program when a test ends, however it does.
@@ -175,9 +178,9 @@ settings = {"zeromq.threads": 1, "limits.content_length": 1000, "upload.temp_sto
 servers = [main]
 "#;
 
-/// Loads `CONFIG` with Debian's m2sh.
-fn m2sh(dir: &Path) {
-    std::fs::write(dir.join("main.conf"), CONFIG).unwrap();
+/// Loads a configuration with Debian's m2sh.
+fn load(dir: &Path, config: &str) {
+    std::fs::write(dir.join("main.conf"), config).unwrap();
     let output = Command::new("m2sh")
         .args(["load", "--config", "main.conf", "--db", "config.sqlite"])
         .current_dir(dir)
@@ -193,7 +196,7 @@ fn we_run_from_a_database_of_m2sh() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    m2sh(dir.path());
+    load(dir.path(), CONFIG);
     let path = dir.path().join("config.sqlite");
     let lowered = store::load(&path, "the-uuid").unwrap();
     let warnings: Vec<String> = lowered.warnings.iter().map(ToString::to_string).collect();
@@ -207,14 +210,14 @@ fn we_run_from_a_database_of_m2sh() {
     assert_eq!((site.handlers.len(), site.proxies.len(), site.dirs.len()), (1, 1, 1));
     assert_eq!(site.limits.content_length, 1000);
     assert_eq!(site.mime.len(), store::default_mimetypes().len());
-    let found = |host: &str, path: &str| {
+    let target = |host: &str, path: &str| {
         site.host(Some(host)).route(path).map(|found| found.route.target.kind())
     };
-    assert_eq!(found("localhost", "@chat"), Some("handler"));
-    assert_eq!(found("localhost", "/d/x.html"), Some("dir"));
-    assert_eq!(found("localhost", "/p/abc"), Some("proxy"));
-    assert_eq!(found("localhost", "/p/123"), None);
-    assert_eq!(found("x.example.com", "/any"), Some("handler"));
+    assert_eq!(target("localhost", "@chat"), Some("handler"));
+    assert_eq!(target("localhost", "/d/x.html"), Some("dir"));
+    assert_eq!(target("localhost", "/p/abc"), Some("proxy"));
+    assert_eq!(target("localhost", "/p/123"), None);
+    assert_eq!(target("x.example.com", "/any"), Some("handler"));
     let log = store::read_log(&path).unwrap();
     assert_eq!((log.len(), log[0].entry.who.as_str()), (1, "test"));
 
@@ -222,6 +225,41 @@ fn we_run_from_a_database_of_m2sh() {
     let copy = dir.path().join("copy.sqlite");
     store::replace(&copy, &rows, None).unwrap();
     assert_eq!(store::read(&copy).unwrap(), rows);
+}
+
+/// The example configurations of Debian's mongrel2-core.
+const EXAMPLES: [&str; 9] = [
+    "bbs/mongrel2.conf",
+    "configs/any.conf",
+    "configs/complex.conf",
+    "configs/filters.conf",
+    "configs/mongrel2.conf",
+    "configs/multi.conf",
+    "configs/multi_handler.conf",
+    "configs/sample.conf",
+    "ws/mongrel2.conf",
+];
+
+#[test]
+fn we_run_the_example_configurations() {
+    let examples = Path::new("/usr/share/doc/mongrel2-core/examples");
+    if !has("m2sh") || !found(examples.is_dir(), "the documentation of mongrel2-core") {
+        return;
+    }
+    for name in EXAMPLES {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.sqlite");
+        load(dir.path(), &std::fs::read_to_string(examples.join(name)).unwrap());
+        let rows = store::read(&path).unwrap();
+        assert!(!rows.servers.is_empty(), "{name}");
+        let mut faults = Vec::new();
+        for server in store::servers(&rows) {
+            if let Err(found) = store::lower(&rows, &server.uuid) {
+                faults.extend(found.0.iter().map(ToString::to_string));
+            }
+        }
+        assert_eq!(faults, Vec::<String>::new(), "{name}");
+    }
 }
 
 #[test]
@@ -248,7 +286,7 @@ fn the_schema_is_that_of_m2sh() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    m2sh(dir.path());
+    load(dir.path(), CONFIG);
     let theirs = Connection::open(dir.path().join("config.sqlite")).unwrap();
     let ours = Connection::open_in_memory().unwrap();
     ours.execute_batch(store::SCHEMA).unwrap();
