@@ -33,11 +33,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 handler.send_event(&conns, &event).await?;
                 handler.reply_http(&request, &Response::new(204)).await?;
             }
-            "GET" if handler.start_events(&request).await.is_ok() => {
-                listeners.insert(request.conn());
+            "GET" => {
+                if handler.start_events(&request).await? {
+                    listeners.insert(request.conn());
+                }
             }
             _ => {
-                let answer = Response::text(405, "GET to listen (HTTP/1.1), POST to speak\n");
+                let answer = Response::text(405, "GET to listen, POST to speak\n");
                 handler.reply_http(&request, &answer.header("Allow", "GET, POST")).await?;
             }
         }

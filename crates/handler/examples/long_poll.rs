@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use handler::{Handler, HandlerOptions, Request, Response, SendError};
+use handler::{Handler, HandlerOptions, Request, Response};
 use tokio::time::{Instant, sleep_until};
 
 /// Shorter than the minute after which proxies and servers give an idle connection up.
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             request = handler.next() => request?,
             () = sleep_until(next_end.unwrap_or_else(Instant::now)), if next_end.is_some() => {
                 let (request, _) = waiting.remove(0);
-                answer(&handler, &request, &Response::new(204)).await?;
+                handler.reply_http(&request, &Response::new(204)).await?;
                 continue;
             }
         };
@@ -33,23 +33,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         } else if request.method() == "POST" {
             let message = Response::text(200, request.body().clone());
             for (waiter, _) in waiting.drain(..) {
-                answer(&handler, &waiter, &message).await?;
+                handler.reply_http(&waiter, &message).await?;
             }
-            answer(&handler, &request, &Response::new(204)).await?;
+            handler.reply_http(&request, &Response::new(204)).await?;
         } else {
             waiting.push((request, Instant::now() + WAIT_MAX));
         }
-    }
-}
-
-/// A client whose server has restarted is gone; that is no reason to end.
-async fn answer(
-    handler: &Handler,
-    request: &Request,
-    response: &Response,
-) -> Result<(), SendError> {
-    match handler.reply_http(request, response).await {
-        Err(SendError::Stale(_)) => Ok(()),
-        other => other,
     }
 }

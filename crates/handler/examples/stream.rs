@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Duration;
 
-use handler::{Event, Handler, HandlerOptions, Response};
+use handler::{Event, Handler, HandlerOptions};
 use tokio::time::{MissedTickBehavior, interval};
 
 #[tokio::main]
@@ -33,12 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     let request = request?;
                     if request.is_disconnect() {
                         pages.remove(&request.conn());
-                    } else if request.is_notice() {
-                    } else if handler.start_events(&request).await.is_ok() {
+                    } else if !request.is_notice() && handler.start_events(&request).await? {
                         pages.insert(request.conn());
-                    } else {
-                        let answer = Response::text(505, "this stream needs HTTP/1.1\n");
-                        handler.reply_http(&request, &answer).await?;
                     }
                 }
             }

@@ -23,9 +23,9 @@
 //! ZeroMQ's PUB and SUB drop what is sent before the subscription has arrived. Therefore
 //! [`Handler::connect`] returns only when the server has subscribed. When the link breaks (the
 //! server restarts), the SDK connects again by itself. A new server process counts its connection
-//! ids from the start, so a late reply could reach a stranger: replies that were queued while the
-//! link was down are dropped, and replies to requests from before that are refused with
-//! [`SendError::Stale`].
+//! ids from the start, so a late reply could reach a stranger. Therefore replies to requests from
+//! before that are dropped ([`Replies::is_stale`]), and so are all replies while the link is down.
+//! Who keeps connection ids forgets them when [`Handler::restarts`] grows.
 
 mod event;
 mod link;

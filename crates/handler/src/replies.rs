@@ -31,15 +31,9 @@ pub enum SendError {
     /// The task that writes has ended; this happens when the runtime shuts down.
     #[error("handler's link to the server has ended")]
     LinkEnded,
-    /// The link broke after the request came, so its connection id may mean another client now.
-    #[error("reply to connection {0} is from before the link to the server was lost")]
-    Stale(u64),
     /// An empty body asks to close.
     #[error("reply has no body, which would close the connection; close() does that")]
     Empty,
-    /// A stream of events needs chunks, and this client speaks HTTP/1.0.
-    #[error("client of connection {0} speaks HTTP/1.0, which has no chunks")]
-    NoChunks(u64),
 }
 
 impl Replies {
@@ -55,25 +49,31 @@ impl Replies {
         &self.restarts
     }
 
+    /// The link broke after this request came. Its client is gone, and its connection id may mean
+    /// another one now, so replies to it are dropped.
+    #[must_use]
+    pub fn is_stale(&self, request: &Request) -> bool {
+        request.generation() != self.restarts.load(Ordering::Acquire)
+    }
+
     /// Sends bytes to the client as they are: for HTTP, status line and all.
     ///
     /// # Errors
     ///
-    /// [`SendError::Stale`], [`SendError::Empty`], [`SendError::LinkEnded`].
+    /// [`SendError::Empty`], [`SendError::LinkEnded`].
     pub async fn reply(
         &self,
         request: &Request,
         body: impl AsRef<[u8]> + Send,
     ) -> Result<(), SendError> {
-        self.check_fresh(request)?;
-        self.reply_many(&[request.conn()], body).await
+        self.reply_many(self.fresh(request), body).await
     }
 
     /// Sends a whole HTTP response; without its body if the request's method is HEAD.
     ///
     /// # Errors
     ///
-    /// [`SendError::Stale`], [`SendError::LinkEnded`].
+    /// [`SendError::LinkEnded`].
     pub async fn reply_http(
         &self,
         request: &Request,
@@ -103,10 +103,9 @@ impl Replies {
     ///
     /// # Errors
     ///
-    /// [`SendError::Stale`], [`SendError::LinkEnded`].
+    /// [`SendError::LinkEnded`].
     pub async fn close(&self, request: &Request) -> Result<(), SendError> {
-        self.check_fresh(request)?;
-        self.close_many(&[request.conn()]).await
+        self.close_many(self.fresh(request)).await
     }
 
     /// Closes many connections.
@@ -118,16 +117,21 @@ impl Replies {
         self.send(conns, |sender, conns, out| reply::encode(sender, conns, b"", out)).await
     }
 
-    /// Begins a stream of server-sent events; [`Self::send_event`] continues it.
+    /// Begins a stream of server-sent events; [`Self::send_event`] continues it. `false` for a
+    /// client of HTTP/1.0, which has no chunks: it gets an answer that says so.
     ///
     /// # Errors
     ///
-    /// [`SendError::NoChunks`], [`SendError::Stale`], [`SendError::LinkEnded`].
-    pub async fn start_events(&self, request: &Request) -> Result<(), SendError> {
-        if request.version() == "HTTP/1.0" {
-            return Err(SendError::NoChunks(request.conn()));
+    /// [`SendError::LinkEnded`].
+    pub async fn start_events(&self, request: &Request) -> Result<bool, SendError> {
+        let has_chunks = request.version() != "HTTP/1.0";
+        if has_chunks {
+            self.reply(request, event::HEAD).await?;
+        } else {
+            let answer = Response::text(505, "A stream of events needs HTTP/1.1.\n");
+            self.reply_http(request, &answer).await?;
         }
-        self.reply(request, event::HEAD).await
+        Ok(has_chunks)
     }
 
     /// Sends an event to all streams that [`Self::start_events`] began on these connections.
@@ -210,12 +214,13 @@ impl Replies {
         written.await.map_err(|_| SendError::LinkEnded)
     }
 
-    fn check_fresh(&self, request: &Request) -> Result<(), SendError> {
-        if request.generation() == self.restarts.load(Ordering::Acquire) {
-            Ok(())
-        } else {
-            Err(SendError::Stale(request.conn()))
+    /// The connection to reply to, if it still means the client that sent the request.
+    fn fresh<'r>(&self, request: &'r Request) -> &'r [u64] {
+        if self.is_stale(request) {
+            tracing::debug!(conn = request.conn(), "reply dropped, its client is gone");
+            return &[];
         }
+        std::slice::from_ref(request.conn_ref())
     }
 
     async fn send(

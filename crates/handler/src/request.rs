@@ -213,6 +213,10 @@ impl Request {
         })
     }
 
+    pub(crate) fn conn_ref(&self) -> &u64 {
+        &self.conn
+    }
+
     /// Restarts of the server before this message came.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
