@@ -36,6 +36,10 @@ pub fn send_to(destination: Destination) {
     *current() = destination;
 }
 
+pub fn is_in_file() -> bool {
+    matches!(&*current(), Destination::File { .. })
+}
+
 /// After a rotation: goes on in a file of the configured name.
 pub fn reopen() {
     let path = match &*current() {

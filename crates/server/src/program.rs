@@ -11,6 +11,8 @@ use site::Site;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::sync::Arc;
+use store::HeldDatabase;
 
 /// Runs the server that `options` name until a signal ends it. 0: it was stopped; 1: it could not
 /// start, and said why; otherwise the second signal that cut the stop short.
@@ -19,7 +21,13 @@ pub fn main(options: Options) -> ExitCode {
     match run(options) {
         Ok(code) => code,
         Err(fault) => {
-            tracing::error!("{}", chain(&fault));
+            let fault = chain(&fault);
+            tracing::error!("{fault}");
+            if log::is_in_file() {
+                // Whoever started the daemon is still listening.
+                log::send_to(Destination::StandardError);
+                tracing::error!("{fault}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -34,7 +42,8 @@ fn run(options: Options) -> Result<ExitCode, StartFault> {
         return Ok(ExitCode::SUCCESS);
     }
     let daemon = is_root() && site.server.daemonize;
-    if daemon && matches!(become_daemon()?, Daemon::Launched) {
+    if daemon && let Daemon::Launched { ready } = become_daemon()? {
+        say(&ready);
         return Ok(ExitCode::SUCCESS);
     }
     let addr = boot.addr(&site);
@@ -43,13 +52,14 @@ fn run(options: Options) -> Result<ExitCode, StartFault> {
     let pid_path = locate(&site.server.chroot, &site.server.pid_file, false);
     PidFile::check(&pid_path)?;
     let pid_file = if is_root() && !site.server.chroot.is_empty() {
-        boot.inside_chroot = true;
+        let database = HeldDatabase::open(&boot.database).map_err(store::LoadFault::from)?;
+        boot.held = Some(Arc::new(database));
         enter_chroot(&site.server.chroot, || PidFile::write(site.server.pid_file.clone().into()))?
     } else {
         PidFile::write(pid_path)?
     };
     if daemon {
-        let path = locate(&site.server.chroot, &site.server.error_log, boot.inside_chroot);
+        let path = locate(&site.server.chroot, &site.server.error_log, boot.held.is_some());
         log::send_to(Destination::file(path)?);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -78,13 +88,14 @@ async fn serve(
         .map_err(|source| StartFault::Listen { addr, source })?;
     let server = Server::start_with(boot, site, listener).await?;
     let ready = format!(
-        "serving {summary} on http://{}; stop with Ctrl-C or: kill {}",
+        "serving {summary} on http://{}; stop with {}kill {}",
         server.addr(),
+        if daemon { "" } else { "Ctrl-C or " },
         std::process::id()
     );
     tracing::info!("{ready}");
     if daemon {
-        Daemon::ready().map_err(|source| StartFault::Daemon { source })?;
+        Daemon::ready(&ready).map_err(|source| StartFault::Daemon { source })?;
     } else {
         say(&ready);
     }

@@ -10,7 +10,7 @@ use site::Site;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::Lowered;
+use store::{HeldDatabase, Lowered};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +21,9 @@ pub struct Boot {
     pub uuid: String,
     /// Instead of the configured address.
     pub listen: Option<SocketAddr>,
-    /// Whether the process is inside the configured chroot, so that paths are already relative.
-    pub inside_chroot: bool,
+    /// Inside the configured chroot, where paths are relative to it already and the database has
+    /// no path any more.
+    pub held: Option<Arc<HeldDatabase>>,
 }
 
 /// A server that accepts connections until it is stopped.
@@ -46,14 +47,17 @@ struct Listening {
 impl From<Options> for Boot {
     fn from(options: Options) -> Self {
         let Options { database, uuid, listen, check: _ } = options;
-        Self { database, uuid, listen, inside_chroot: false }
+        Self { database, uuid, listen, held: None }
     }
 }
 
 impl Boot {
     /// Reads and checks the configuration; logs what is odd about it.
     pub fn load(&self) -> Result<Site, StartFault> {
-        let Lowered { site, warnings } = store::load(&self.database, &self.uuid)?;
+        let Lowered { site, warnings } = match &self.held {
+            Some(database) => database.load(&self.uuid)?,
+            None => store::load(&self.database, &self.uuid)?,
+        };
         for warning in warnings {
             tracing::warn!("{warning}");
         }
@@ -69,7 +73,7 @@ impl Boot {
             return None;
         }
         let server = &site.server;
-        let path = access_log::locate(&server.chroot, &server.access_log, self.inside_chroot);
+        let path = access_log::locate(&server.chroot, &server.access_log, self.held.is_some());
         access_log::open(&path)
             .inspect_err(|error| {
                 tracing::error!(path = %path.display(), %error, "can't open the access log, going on without");

@@ -1,6 +1,7 @@
 //! SQLite rows to a Site and back; owner of schema.sql.
 
 pub mod fault;
+pub mod held;
 pub mod log;
 pub mod lower;
 pub mod mimetypes;
@@ -15,6 +16,7 @@ mod findings;
 mod tables;
 
 pub use fault::{Fault, Faults, Place, Warning};
+pub use held::HeldDatabase;
 pub use log::{LogEntry, LogRow, append_log, read_log};
 pub use lower::{LoadFault, Lowered, ServerLine, load, lower, servers};
 pub use mimetypes::default_mimetypes;

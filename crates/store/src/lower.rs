@@ -133,14 +133,17 @@ pub fn lower(rows: &Rows, uuid: &str) -> Result<Lowered, Faults> {
 /// # Errors
 /// The database can't be read, has no such server, or the server has faults.
 pub fn load(path: &Path, uuid: &str) -> Result<Lowered, LoadFault> {
-    let rows = read(path)?;
-    if find(&rows, uuid).is_none() {
-        let known = servers(&rows);
+    load_rows(&read(path)?, uuid)
+}
+
+pub(crate) fn load_rows(rows: &Rows, uuid: &str) -> Result<Lowered, LoadFault> {
+    if find(rows, uuid).is_none() {
+        let known = servers(rows);
         let nearest = nearest(uuid, known.iter().map(|line| line.uuid.as_str()));
         let (uuid, nearest) = (uuid.to_owned(), nearest.map(str::to_owned));
         return Err(LoadFault::UnknownServer { uuid, known, nearest });
     }
-    lower(&rows, uuid).map_err(|faults| LoadFault::Faults { uuid: uuid.to_owned(), faults })
+    lower(rows, uuid).map_err(|faults| LoadFault::Faults { uuid: uuid.to_owned(), faults })
 }
 
 /// The first row of the uuid, as in Mongrel2.

@@ -29,6 +29,8 @@ pub enum OpenFault {
     },
     #[error("{}: table {table} has a row whose id is {id}, it must be a number", path.display())]
     Id { path: PathBuf, table: &'static str, id: String },
+    #[error("can't read {} again", path.display())]
+    Held { path: PathBuf, source: std::io::Error },
     #[error("can't read {}", path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
 }
@@ -39,8 +41,11 @@ pub enum OpenFault {
 /// There is no such file, it is no database, tables or columns are missing, or another program
 /// keeps it locked.
 pub fn read(path: &Path) -> Result<Rows, OpenFault> {
+    read_from(path, &open(path)?)
+}
+
+pub(crate) fn read_from(path: &Path, connection: &Connection) -> Result<Rows, OpenFault> {
     let fault = |source| open_fault(path, source);
-    let connection = open(path)?;
     // A deferred transaction, so that all tables are of one moment.
     let snapshot = connection.unchecked_transaction().map_err(fault)?;
     let mut reader = Reader { path, connection: &snapshot, missing: Vec::new() };

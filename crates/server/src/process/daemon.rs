@@ -1,21 +1,19 @@
 //! Leaving the terminal, and telling it only then that all is well.
 
 use crate::error::StartFault;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 /// Marks the process that was started to be the daemon.
 const MARK: &str = "LURCHER_DAEMON";
-/// What the daemon writes to its launcher once it serves.
-const READY: &[u8] = b"ready\n";
 
 /// Which of the two processes this is.
 #[derive(Debug)]
 pub enum Daemon {
     /// The daemon; it must say [`Daemon::ready`] when it serves.
     Itself,
-    /// The launcher: the daemon serves, and the launcher is done.
-    Launched,
+    /// The launcher: the daemon serves, as it says itself, and the launcher is done.
+    Launched { ready: String },
 }
 
 /// Starts this program once more, without a terminal, and waits until it serves or has failed.
@@ -36,24 +34,21 @@ fn launch() -> io::Result<Result<Daemon, StartFault>> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut said = Vec::new();
-    if let Some(stdout) = &mut child.stdout {
-        let mut byte = [0; 64];
-        // Until it is ready, or has closed its end by dying.
-        while !said.ends_with(READY) {
-            match stdout.read(&mut byte)? {
-                0 => return Ok(Err(StartFault::DaemonFailed)),
-                count => said.extend_from_slice(&byte[..count]),
-            }
-        }
+    let mut ready = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        // One line when it serves; nothing when it dies before.
+        BufReader::new(stdout).read_line(&mut ready)?;
     }
-    Ok(Ok(Daemon::Launched))
+    match ready.strip_suffix('\n') {
+        Some(ready) => Ok(Ok(Daemon::Launched { ready: ready.to_owned() })),
+        None => Ok(Err(StartFault::DaemonFailed)),
+    }
 }
 
 impl Daemon {
     /// Tells the launcher that the server serves, and lets go of the terminal for good.
-    pub fn ready() -> io::Result<()> {
-        io::stdout().write_all(READY)?;
+    pub fn ready(line: &str) -> io::Result<()> {
+        writeln!(io::stdout(), "{line}")?;
         io::stdout().flush()?;
         let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
         rustix::stdio::dup2_stdout(&null)?;
