@@ -49,8 +49,8 @@ pub enum Failure {
     ReadLog { path: PathBuf, source: io::Error },
     #[error("can't start {program:?}")]
     Spawn { program: PathBuf, source: io::Error },
-    #[error("can't wait for the server")]
-    Wait(#[source] io::Error),
+    #[error("can't run servers or ask them")]
+    Runtime(#[source] io::Error),
     #[error("configuration modules (-url, -style) can't be loaded; make a database with m2sh load")]
     ConfigModule,
     #[error("can't read random bytes")]

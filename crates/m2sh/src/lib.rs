@@ -1,4 +1,28 @@
 //! The operator's tool: the configuration language, queries, start, stop, reload.
+//!
+//! Command lines and configuration files of Mongrel2's m2sh work unchanged. Where this one differs:
+//!
+//! - A configuration file with any error changes nothing in the database, and all its errors are
+//!   reported with their places. That includes what only a server would refuse: a port out of range, a
+//!   pattern that is malformed, a default host that is none. Mongrel2's m2sh drops the route or the
+//!   filter concerned, or stores a NULL, and commits the rest.
+//! - What Mongrel2's m2sh ignores in silence is a warning: unknown parameters, unused variables, a
+//!   variable, parameter or key that is given twice (the last one counts).
+//! - A variable may name another variable.
+//! - `mimetypes` replace the content types of the extensions they name, or add them. Mongrel2's m2sh
+//!   only deletes those extensions.
+//! - `raw_payload` is 0 or 1; a backslash, a leading zero and everything else is kept as it is there.
+//! - Exit codes: 0 done; 1 failed, with the reason on stderr; 255 a command line that cannot be carried
+//!   out. A load, `start`, `stop` or `reload` that fails is not 0. `start` exits with the server's own
+//!   code (128 and the signal, when a signal ended it). `running` is 0 only when every selected server
+//!   runs.
+//! - Options that a command does not have are refused, values keep their quotes, `--option=value` may be
+//!   written, and then a value may begin with a dash.
+//! - `-every`, `-name` and `-host` act on all servers they match; `control` needs exactly one.
+//! - A pid file is read below the chroot, then where a server without root writes it. A process that was
+//!   not started with the server's uuid is not signalled.
+//! - `control` asks the port that the configuration names.
+//! - `-url` and `-style` (configuration modules) are not supported.
 
 pub mod arguments;
 pub mod command;

@@ -29,7 +29,7 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(Failure::Input)?;
+        .map_err(Failure::Runtime)?;
     let stdin = io::stdin();
     let prompt = if stdin.is_terminal() { PROMPT } else { "" };
     let mut line = String::new();

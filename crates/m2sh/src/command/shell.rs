@@ -36,7 +36,7 @@ pub(super) fn run(_: &Options, terminal: &mut Terminal<'_>) -> Result<(), Failur
     }
 }
 
-/// `start` blocks signals while its server runs, so it has a process of its own.
+/// `start` changes what signals do to its process, so it has one of its own.
 fn start(words: &[String]) -> Result<(), Failure> {
     let failed = |source| Failure::Spawn { program: "m2sh".into(), source };
     let program = env::current_exe().map_err(failed)?;

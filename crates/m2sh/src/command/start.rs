@@ -6,17 +6,17 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use store::rows::ServerRow;
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::list::text;
-use super::select::select;
+use super::select::{Selection, select};
 use crate::Terminal;
 use crate::arguments::Options;
 use crate::failure::Failure;
@@ -29,23 +29,26 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
     }
     let selection = select(options, terminal)?;
     terminal.out.flush()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    runtime.block_on(start(&selection, options.get("sudo")))
+}
+
+async fn start(selection: &Selection, sudo: Option<&str>) -> Result<(), Failure> {
+    // Before the first server: a signal that comes early must not be lost. A program that is executed
+    // does not inherit the handlers.
+    let caught = Caught::new().map_err(Failure::Runtime)?;
     let mut children = Vec::new();
     let mut failed = None;
     for server in &selection.servers {
-        match spawn(&selection.database, server, options.get("sudo")) {
-            Ok(child) => children.push(child),
+        match spawn(&selection.database, server, sudo) {
+            Ok(child) => children.push(Some(child)),
             Err(failure) => failed = failed.or(Some(failure)),
         }
     }
-    let mut status = 0;
-    let running = forward_signals(&children);
-    for mut child in children {
-        match wait(&mut child, &running) {
-            Ok(exit) if status == 0 => status = exit_code(exit),
-            Ok(_) => {}
-            Err(source) => failed = failed.or(Some(Failure::Wait(source))),
-        }
-    }
+    let status = supervise(children, caught).await.map_err(Failure::Runtime)?;
     match (failed, status) {
         (Some(failure), _) => Err(failure),
         (None, 0) => Ok(()),
@@ -74,41 +77,67 @@ fn server_program() -> PathBuf {
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("server"))
 }
 
-type Running = Arc<Mutex<Vec<Pid>>>;
-
-/// Keeps m2sh alive until its servers have ended. SIGTERM and SIGHUP are passed on; SIGINT is not,
-/// because a terminal sends it to the servers too, and a second one ends them without a drain.
-fn forward_signals(children: &[Child]) -> Running {
-    let pids = children.iter().map(pid).collect();
-    let running = Arc::new(Mutex::new(pids));
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGHUP);
-    if signals.thread_block().is_err() {
-        return running;
-    }
-    let targets = Arc::clone(&running);
-    thread::spawn(move || {
-        while let Ok(signal) = signals.wait() {
-            if signal == Signal::SIGINT {
-                continue;
-            }
-            for pid in targets.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                // It may have ended a moment ago; it is not reaped yet, so nobody else is hit.
-                _ = kill(*pid, signal);
-            }
-        }
-    });
-    running
+/// The signals that m2sh outlives while its servers run.
+struct Caught {
+    terminate: Signals,
+    hangup: Signals,
+    /// A terminal sends it to the servers too, and a second one ends them without a drain, so it is not
+    /// passed on.
+    interrupt: Signals,
 }
 
-/// Waits without reaping first, so that the pid is never signalled after it may have been given away.
-fn wait(child: &mut Child, running: &Running) -> io::Result<ExitStatus> {
-    let pid = pid(child);
+impl Caught {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Waits for all children and passes signals on to those that still run. Returns the first exit code
+/// that is not 0.
+async fn supervise(mut children: Vec<Option<Child>>, mut caught: Caught) -> io::Result<u8> {
+    let mut ends = JoinSet::new();
+    for (index, child) in children.iter().enumerate() {
+        if let Some(child) = child {
+            let pid = pid(child);
+            ends.spawn_blocking(move || {
+                wait_for_end(pid);
+                index
+            });
+        }
+    }
+    let mut code = 0;
+    loop {
+        tokio::select! {
+            end = ends.join_next() => match end {
+                None => return Ok(code),
+                Some(index) => {
+                    if let Some(mut child) = children[index?].take() {
+                        let exit = exit_code(child.wait()?);
+                        code = if code == 0 { exit } else { code };
+                    }
+                }
+            },
+            _ = caught.terminate.recv() => pass_on(Signal::SIGTERM, &children),
+            _ = caught.hangup.recv() => pass_on(Signal::SIGHUP, &children),
+            _ = caught.interrupt.recv() => {}
+        }
+    }
+}
+
+fn pass_on(signal: Signal, children: &[Option<Child>]) {
+    for child in children.iter().flatten() {
+        // One that has just ended is not reaped yet, so the pid is nobody else's.
+        _ = kill(pid(child), signal);
+    }
+}
+
+/// Leaves the child to be reaped, so that its pid cannot be given away while it may be signalled.
+fn wait_for_end(pid: Pid) {
     while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
-    running.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != pid);
-    child.wait()
 }
 
 fn pid(child: &Child) -> Pid {

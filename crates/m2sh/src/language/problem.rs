@@ -101,8 +101,6 @@ pub enum Problem {
     BaseWithoutSlash { base: String },
     #[error("`{what}` is {digits}, expected 0 or 1")]
     NotAFlag { what: String, digits: String },
-    #[error("this host has no routes, so it answers every request with 404")]
-    NoRoutes,
     #[error("the extension {extension:?} does not begin with a dot, expected {:?}", format!(".{extension}"))]
     ExtensionWithoutDot { extension: String },
     #[error("these settings hold more than {max} values")]

@@ -25,8 +25,8 @@ fn problems(text: &str) -> Vec<String> {
     let compiled = compile(&source, Vec::new());
     let line = |found: &super::Diagnostic| {
         let place = found.span.map(|span| source.place(span.start));
-        let place =
-            place.map_or("-".to_owned(), |place| format!("{}:{}", place.line, place.column));
+        let place = place
+            .map_or_else(|| "-".to_owned(), |place| format!("{}:{}", place.line, place.column));
         let severity = if found.severity == Severity::Error { "error" } else { "warning" };
         format!("{place} {severity}: {}", found.problem)
     };

@@ -53,16 +53,9 @@ impl<'a> Lowering<'a> {
             matching: matching.unwrap_or_else(|| name.clone()),
             name,
         });
-        match fields.value("routes") {
-            None => {
-                if !class.parameters.iter().any(|given| given.name.text == "routes") {
-                    self.problems.warning(class.name.span, Problem::NoRoutes);
-                }
-            }
-            Some(routes) => {
-                for (path, target) in self.dict(routes, "routes") {
-                    self.route(path, target, id);
-                }
+        if let Some(routes) = fields.value("routes") {
+            for (path, target) in self.dict(routes, "routes") {
+                self.route(path, target, id);
             }
         }
     }
