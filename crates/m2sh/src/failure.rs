@@ -65,8 +65,7 @@ pub enum Failure {
     ControlReply { spec: String, source: wire::control::ReplySyntaxError },
     #[error("can't read the input")]
     Input(#[source] io::Error),
-    /// Everything there is to say was said.
-    #[error("{done} of {wanted} servers done")]
+    #[error("{done} of {wanted} servers")]
     Some { done: usize, wanted: usize },
     /// The server's own exit status, which m2sh passes on.
     #[error("the server exited with status {0}")]
@@ -89,6 +88,15 @@ impl Failure {
             | Self::Ambiguous { .. } => 255,
             Self::Status(status) => *status,
             _ => 1,
+        }
+    }
+
+    /// Whether everything there is to say was said where it happened.
+    pub fn is_said(&self) -> bool {
+        match self {
+            Self::Status(_) | Self::Some { wanted: 1, .. } => true,
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
         }
     }
 

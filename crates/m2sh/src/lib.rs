@@ -32,7 +32,7 @@ pub mod nearest;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 
 use failure::Failure;
 
@@ -58,11 +58,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Termina
     }
 }
 
-/// Says why, and returns the exit code. A reader that went away needs no message.
+/// Says why, and returns the exit code.
 fn report(failure: &Failure, terminal: &mut Terminal<'_>) -> u8 {
-    let gone =
-        matches!(failure, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
-    if !gone && !matches!(failure, Failure::Status(_)) {
+    if !failure.is_said() {
         // Nobody is left to tell when this fails.
         _ = writeln!(terminal.err, "m2sh: {}", failure.report());
     }

@@ -28,7 +28,9 @@ pub(super) fn run(_: &Options, terminal: &mut Terminal<'_>) -> Result<(), Failur
             Some("quit" | "exit") => return Ok(()),
             Some("start") => start(&words)?,
             Some(_) => {
-                if let Err(failure) = super::run(&words, terminal) {
+                if let Err(failure) = super::run(&words, terminal)
+                    && !failure.is_said()
+                {
                     writeln!(terminal.err, "m2sh: {}", failure.report())?;
                 }
             }

@@ -50,6 +50,46 @@ fn lists_are_printed_as_mongrel2s_m2sh_prints_them() {
     check(&program, "routes --db config.sqlite --host nosuch --server test", 0, heading, NONE);
 }
 
+/// Recorded command lines whose outcome differs, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    (
+        "servers",
+        "run before there was a database; `a_database_that_is_not_there_is_not_made` has it",
+    ),
+    ("hosts --db config.sqlite", "a missing option is 255, not 0"),
+    ("routes --db config.sqlite", "a missing option is 255, not 0"),
+    ("routes --db config.sqlite --id 1 or 1=1", "an id is a number, not SQL"),
+    ("servers --db", "a value that is missing is not an empty one; 255 as well"),
+    ("route --match /us --pattern /users", "a route longer than the path never matches"),
+    ("route --match www.x.com --pattern (.+).x.com --reversed --suffix", "hosts are not reversed"),
+    ("route --match x.com --pattern x.com --suffix", "a name matches itself"),
+];
+
+#[test]
+fn recorded_command_lines_have_the_recorded_outcome() {
+    let program = loaded();
+    let mut compared = 0;
+    for case in golden("15-m2sh.json")["cases"].as_array().unwrap() {
+        let arguments = case["args"].as_array().unwrap().iter().skip(1);
+        let arguments: Vec<_> = arguments.map(|word| word.as_str().unwrap()).collect();
+        let line = arguments.join(" ");
+        let listed = matches!(arguments.first(), Some(&("servers" | "hosts" | "routes" | "route")));
+        if !listed || DIFFERENT.iter().any(|(different, _)| *different == line) {
+            continue;
+        }
+        let ran = program.run(&arguments);
+        let sorted = |text: &str| {
+            let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        assert_eq!(sorted(&ran.stdout), sorted(case["stdout"].as_str().unwrap()), "{line}");
+        assert_eq!(ran.code.map(i64::from), case["exit"].as_i64(), "{line}");
+        compared += 1;
+    }
+    assert!(compared >= 11, "{compared}");
+}
+
 #[test]
 fn the_log_keeps_loads_and_commits() {
     let program = loaded();

@@ -42,6 +42,20 @@ impl Program {
         std::fs::write(self.path(name), content).unwrap();
     }
 
+    /// Makes an executable file. Another process writes it: one of ours that is started meanwhile could
+    /// hold it open, and then it cannot be executed.
+    pub(crate) fn install(&self, name: &str, content: &[u8]) -> PathBuf {
+        let mut child = Command::new("sh")
+            .args(["-c", "cat > \"$0\" && chmod 755 \"$0\"", name])
+            .current_dir(self.dir.path())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(content).unwrap();
+        assert!(child.wait().unwrap().success());
+        self.path(name)
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, "")
     }

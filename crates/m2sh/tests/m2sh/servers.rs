@@ -1,7 +1,6 @@
 //! `start`, `stop`, `reload`, `running` against processes that stand in for servers.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use wire::control::{self, Reply, Table};
@@ -83,7 +82,7 @@ fn running_tells_by_its_exit_code() {
 
     let ran = running(&["-name", "one"]);
     assert_eq!(ran.stdout, "mongrel2 is not running because pid_file isn't there.\n");
-    assert_eq!(ran.code, Some(1));
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), ""));
 
     let one = StandIn::start(&program, "one");
     let ran = running(&["--uuid", "uuid-one"]);
@@ -101,7 +100,7 @@ fn running_tells_by_its_exit_code() {
         )
     );
     assert_eq!(ran.code, Some(1));
-    assert_eq!(ran.stderr, "m2sh: 1 of 3 servers done\n");
+    assert_eq!(ran.stderr, "m2sh: 1 of 3 servers\n");
 }
 
 #[test]
@@ -168,13 +167,9 @@ fn the_pid_file_of_test_mode_is_found() {
 fn start_passes_on_the_exit_status() {
     let program = loaded();
     // m2sh looks for the server beside itself.
-    let m2sh = program.path("m2sh");
-    std::fs::copy(env!("CARGO_BIN_EXE_m2sh"), &m2sh).unwrap();
-    let server = |script: &str| {
-        program.write("server", format!("#!/bin/sh\n{script}\n"));
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(program.path("server"), mode).unwrap();
-    };
+    let m2sh = program.install("m2sh", &std::fs::read(env!("CARGO_BIN_EXE_m2sh")).unwrap());
+    let server =
+        |script: &str| program.install("server", format!("#!/bin/sh\n{script}\n").as_bytes());
     let start = |words: &[&str]| {
         Command::new(&m2sh)
             .args(["start", "-db", "config.sqlite"])
@@ -221,13 +216,10 @@ fn start_passes_on_the_exit_status() {
 #[test]
 fn a_signal_to_start_reaches_the_server() {
     let program = loaded();
-    let m2sh = program.path("m2sh");
-    std::fs::copy(env!("CARGO_BIN_EXE_m2sh"), &m2sh).unwrap();
+    let m2sh = program.install("m2sh", &std::fs::read(env!("CARGO_BIN_EXE_m2sh")).unwrap());
     let script = "#!/bin/sh\ntrap 'echo TERM; exit 7' TERM\necho ready\n\
                   n=0; while [ $n -lt 100 ]; do read line && exit; n=$((n + 1)); done\n";
-    program.write("server", script);
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(program.path("server"), mode).unwrap();
+    program.install("server", script.as_bytes());
     let mut child = Command::new(&m2sh)
         .args(["start", "-db", "config.sqlite", "-name", "one"])
         .current_dir(program.dir.path())
