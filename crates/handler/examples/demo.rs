@@ -15,7 +15,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut watching: Vec<u64> = Vec::new();
     let mut count = 0_u64;
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut restarts = 0;
     loop {
+        // The ids of a server that has restarted mean nothing to the new one.
+        if handler.restarts() != restarts {
+            restarts = handler.restarts();
+            watching.clear();
+        }
         let request = tokio::select! {
             request = handler.next() => request?,
             _ = tick.tick() => {
@@ -28,8 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         if request.is_disconnect() {
             watching.retain(|&conn| conn != request.conn());
         } else if request.path() == "/live" {
-            watching.push(request.conn());
-            handler.start_events(&request).await?;
+            if handler.start_events(&request).await? {
+                watching.push(request.conn());
+            }
         } else {
             let replies = handler.replies().clone();
             tokio::spawn(async move {
