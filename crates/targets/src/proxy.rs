@@ -27,6 +27,7 @@ mod relay;
 mod request;
 mod response;
 mod upload;
+mod waking;
 
 #[cfg(test)]
 mod tests;
@@ -38,9 +39,7 @@ use hyper::header::HeaderValue;
 use link::Link;
 use passage::Passage;
 use pool::Pool;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use upload::Upload;
 
@@ -105,7 +104,7 @@ impl Upstream {
 
     async fn forward<'r>(&self, mut exchange: Exchange<'r, '_>) -> Result<Response<'r>, Fault> {
         let shared = &self.shared;
-        let idle = poll_fn(|cx| Poll::Ready(shared.pool.take(cx))).await;
+        let idle = shared.pool.take();
         let is_reused = idle.is_some();
         let link = match idle {
             Some(link) => link,

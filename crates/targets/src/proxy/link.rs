@@ -3,6 +3,7 @@
 use super::alarm::Alarm;
 use super::failure::Failure;
 use super::upload::Content;
+use super::waking::Waking;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::{Request, Response};
@@ -29,7 +30,8 @@ pub(super) struct Link {
     sender: SendRequest<Content>,
     connection: Connection<TokioIo<TcpStream>, Content>,
     has_ended: bool,
-    pub(super) alarm: Alarm,
+    pub(super) waking: Waking,
+    alarm: Alarm,
 }
 
 /// hyper's settings for a back end under `limits`.
@@ -72,23 +74,27 @@ pub(super) async fn dial(host: &str, port: u16, deadline: Duration) -> io::Resul
 impl Link {
     pub(super) async fn over(stream: TcpStream, settings: &Builder) -> hyper::Result<Box<Self>> {
         let (sender, connection) = settings.handshake(TokioIo::new(stream)).await?;
-        Ok(Box::new(Self { sender, connection, has_ended: false, alarm: Alarm::default() }))
+        let (waking, alarm) = (Waking::default(), Alarm::default());
+        Ok(Box::new(Self { sender, connection, has_ended: false, waking, alarm }))
     }
 
-    /// Does what can be done now for the exchange it carries.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+    /// Does what can be done now for the exchange it carries. Who is to be woken for more is
+    /// `waking`'s business.
+    pub(super) fn drive(&mut self) {
+        let mut cx = Context::from_waker(self.waking.waker());
         // An error is told to the response's future or body; between two requests, nobody asks.
-        self.has_ended = self.has_ended || Pin::new(&mut self.connection).poll(cx).is_ready();
+        self.has_ended = self.has_ended || Pin::new(&mut self.connection).poll(&mut cx).is_ready();
     }
 
-    /// Ready if it can carry another request at once.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.drive(cx);
-        if self.is_ready() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
+    /// Whether it can carry another request at once.
     pub(super) fn is_ready(&self) -> bool {
         !self.has_ended && self.sender.is_ready()
+    }
+
+    /// Ready once `deadline` has passed.
+    pub(super) fn poll_expired(&mut self, deadline: Instant) -> Poll<()> {
+        let mut cx = Context::from_waker(self.waking.waker());
+        self.alarm.poll_expired(&mut cx, deadline)
     }
 
     /// Hands a request over. Nothing is sent before [`Self::drive`] is called.

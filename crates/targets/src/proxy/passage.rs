@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 
+/// Rounds before other connections have their turn.
+const ROUNDS_MAX: usize = 16;
+
 /// Owns what must be dropped together: without its upload a link would wait for ever.
 #[derive(Debug)]
 pub(super) struct Passage<'r> {
@@ -43,21 +46,53 @@ impl<'r> Passage<'r> {
         request: Request<super::upload::Content>,
     ) -> Result<Response<Incoming>, Failure> {
         let mut response = pin!(self.link.send(request));
-        poll_fn(|cx| {
-            let fed = self.carry(cx)?;
-            if let Poll::Ready(response) = response.as_mut().poll(cx) {
-                return Poll::Ready(response);
-            }
-            self.poll_broken(cx, fed).map(|fault| Err(fault.into()))
+        poll_fn(|cx| match self.poll_moving(cx, |cx| response.as_mut().poll(cx)) {
+            Poll::Ready(Ok(response)) => Poll::Ready(response),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault.into())),
+            Poll::Pending => Poll::Pending,
         })
         .await
     }
 
-    /// Moves on whatever can be moved, both ways.
-    pub(super) fn carry(&mut self, cx: &mut Context<'_>) -> Result<Fed, Fault> {
+    /// Moves on whatever can be moved, both ways, until `awaited` is ready; it gets its context,
+    /// since what it waits for comes from the link.
+    pub(super) fn poll_moving<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut awaited: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, Fault>> {
+        self.link.waking.belongs_to(cx.waker());
+        self.link.waking.begin();
+        let mut poll = |link: &Link| {
+            let ready = awaited(&mut Context::from_waker(link.waking.waker()));
+            if ready.is_ready() {
+                link.waking.leave();
+            }
+            ready
+        };
+        // hyper passes on a piece of content only after it was asked for.
+        if let Poll::Ready(ready) = poll(&self.link) {
+            return Poll::Ready(Ok(ready));
+        }
+        for _ in 0..ROUNDS_MAX {
+            self.link.waking.begin();
+            let fed = self.carry(cx)?;
+            if let Poll::Ready(ready) = poll(&self.link) {
+                return Poll::Ready(Ok(ready));
+            }
+            if self.link.waking.end() {
+                return self.poll_broken(cx, fed).map(Err);
+            }
+        }
+        self.link.waking.leave();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn carry(&mut self, cx: &mut Context<'_>) -> Result<Fed, Fault> {
         loop {
             let fed = self.upload.feed(cx)?;
-            self.link.drive(cx);
+            self.link.drive();
             if fed != Fed::More {
                 return Ok(fed);
             }
@@ -70,8 +105,8 @@ impl<'r> Passage<'r> {
         self.waiting_since = None;
     }
 
-    /// Ready if waiting has no point any more. For use when nothing could be moved.
-    pub(super) fn poll_broken(&mut self, cx: &mut Context<'_>, fed: Fed) -> Poll<Fault> {
+    /// Ready if waiting has no point any more.
+    fn poll_broken(&mut self, cx: &mut Context<'_>, fed: Fed) -> Poll<Fault> {
         if self.upload.poll_closed(cx, self.shared.read_ahead_bytes_max).is_ready() {
             return Poll::Ready(FaultKind::ClientGone.into());
         }
@@ -82,7 +117,7 @@ impl<'r> Passage<'r> {
         }
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let deadline = since + self.shared.response_deadline;
-        self.link.alarm.poll_expired(cx, deadline).map(|()| {
+        self.link.poll_expired(deadline).map(|()| {
             let address = &self.shared.address;
             Fault::new(
                 FaultKind::UpstreamTimeout,
@@ -92,10 +127,13 @@ impl<'r> Passage<'r> {
     }
 
     /// The response is complete: its connection may carry another, if the request is complete too.
-    pub(super) fn finish(self, cx: &mut Context<'_>) {
-        let Self { shared, mut link, upload, .. } = self;
-        drop(upload);
-        if link.is_ready() || link.poll_ready(cx).is_ready() {
+    pub(super) fn finish(self) {
+        let Self { shared, mut link, .. } = self;
+        if !link.is_ready() {
+            link.drive();
+        }
+        if link.is_ready() {
+            link.waking.belongs_to_nobody();
             shared.pool.put(link);
         }
     }

@@ -3,7 +3,6 @@
 use super::link::Link;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Context;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -29,11 +28,15 @@ struct Idle {
 
 impl Pool {
     /// A connection that the back end has not closed, as far as is known.
-    pub(super) fn take(&self, cx: &mut Context<'_>) -> Option<Box<Link>> {
+    pub(super) fn take(&self) -> Option<Box<Link>> {
         loop {
             let mut idle = self.idle().pop_back()?;
-            if idle.since.elapsed() < IDLE_DEADLINE && idle.link.poll_ready(cx).is_ready() {
-                return Some(idle.link);
+            if idle.since.elapsed() < IDLE_DEADLINE {
+                // Sees it if the back end has closed.
+                idle.link.drive();
+                if idle.link.is_ready() {
+                    return Some(idle.link);
+                }
             }
         }
     }

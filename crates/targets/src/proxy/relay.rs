@@ -60,36 +60,27 @@ impl<'r> Relay<'r> {
     fn try_poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Fault> {
         let Some(passage) = &mut self.passage else { return Ok(Poll::Ready(None)) };
         loop {
-            let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
-            if frame.is_pending() {
-                let fed = passage.carry(cx)?;
-                frame = Pin::new(&mut self.incoming).poll_frame(cx);
-                if frame.is_pending() {
-                    return match passage.poll_broken(cx, fed) {
-                        Poll::Ready(fault) => Err(fault),
-                        Poll::Pending => Ok(Poll::Pending),
-                    };
-                }
-            }
-            match frame {
-                Poll::Ready(Some(Ok(frame))) => {
+            let incoming = &mut self.incoming;
+            let frame = passage.poll_moving(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
+            let Poll::Ready(frame) = frame else { return Ok(Poll::Pending) };
+            match frame? {
+                Some(Ok(frame)) => {
                     passage.heard();
                     // Trailers are not passed on.
                     if let Ok(piece) = frame.into_data() {
                         return Ok(Poll::Ready(Some(piece)));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => {
+                Some(Err(error)) => {
                     let text = format!("The back end {} broke off", passage.address());
                     return Err(Fault::new(FaultKind::UpstreamBroken, chain(text, &error)));
                 }
-                Poll::Ready(None) => {
+                None => {
                     if let Some(passage) = self.passage.take() {
-                        passage.finish(cx);
+                        passage.finish();
                     }
                     return Ok(Poll::Ready(None));
                 }
-                Poll::Pending => return Ok(Poll::Pending),
             }
         }
     }
