@@ -2,6 +2,11 @@
 //!
 //! `LURCHER_PYTHON` names the interpreter. Without pyzmq the tests are skipped, or fail if `CI` is
 //! `true`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "clippy knows test functions only, not what they share"
+)]
 
 use std::collections::BTreeSet;
 use std::process::{Command as Check, Stdio};
