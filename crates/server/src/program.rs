@@ -4,7 +4,9 @@ use crate::access_log::locate;
 use crate::error::{StartFault, chain};
 use crate::log::{self, Destination};
 use crate::options::Options;
-use crate::process::{Daemon, PidFile, become_daemon, enter_chroot, is_root, raise_descriptors};
+use crate::process::{
+    Daemon, Launcher, PidFile, become_daemon, enter_chroot, is_root, raise_descriptors,
+};
 use crate::running::{Boot, Server};
 use crate::signals::{Ending, Signals};
 use site::Site;
@@ -42,10 +44,14 @@ fn run(options: Options) -> Result<ExitCode, StartFault> {
         return Ok(ExitCode::SUCCESS);
     }
     let daemon = is_root() && site.server.daemonize;
-    if daemon && let Daemon::Launched { ready } = become_daemon()? {
-        say(&ready);
-        return Ok(ExitCode::SUCCESS);
-    }
+    let launcher = match daemon.then(become_daemon).transpose()? {
+        Some(Daemon::Launched { ready }) => {
+            say(&ready);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Daemon::Itself(launcher)) => Some(launcher),
+        None => None,
+    };
     let addr = boot.addr(&site);
     let listener = edge::bind(addr).map_err(|source| StartFault::Listen { addr, source })?;
     raise_descriptors(site.limits.fd_max);
@@ -66,7 +72,7 @@ fn run(options: Options) -> Result<ExitCode, StartFault> {
         .enable_all()
         .build()
         .map_err(|source| StartFault::Runtime { source })?;
-    let ending = runtime.block_on(serve(boot, site, listener, daemon))?;
+    let ending = runtime.block_on(serve(boot, site, listener, launcher))?;
     drop(pid_file);
     Ok(match ending {
         Ending::Graceful => ExitCode::SUCCESS,
@@ -78,7 +84,7 @@ async fn serve(
     boot: Boot,
     site: Site,
     listener: TcpListener,
-    daemon: bool,
+    launcher: Option<Launcher>,
 ) -> Result<Ending, StartFault> {
     // Before anything serves, so that no signal finds the process without an answer.
     let signals = Signals::listen()?;
@@ -90,14 +96,15 @@ async fn serve(
     let ready = format!(
         "serving {summary} on http://{}; stop with {}kill {}",
         server.addr(),
-        if daemon { "" } else { "Ctrl-C or " },
+        if launcher.is_some() { "" } else { "Ctrl-C or " },
         std::process::id()
     );
     tracing::info!("{ready}");
-    if daemon {
-        Daemon::ready(&ready).map_err(|source| StartFault::Daemon { source })?;
-    } else {
-        say(&ready);
+    match launcher {
+        Some(launcher) => {
+            launcher.ready(&ready).map_err(|source| StartFault::Daemon { source })?;
+        }
+        None => say(&ready),
     }
     Ok(signals.run(server).await)
 }

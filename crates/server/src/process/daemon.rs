@@ -1,6 +1,7 @@
 //! Leaving the terminal, and telling it only then that all is well.
 
 use crate::error::StartFault;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
@@ -10,8 +11,8 @@ const MARK: &str = "LURCHER_DAEMON";
 /// Which of the two processes this is.
 #[derive(Debug)]
 pub enum Daemon {
-    /// The daemon; it must say [`Daemon::ready`] when it serves.
-    Itself,
+    /// The daemon; it must say so when it serves.
+    Itself(Launcher),
     /// The launcher: the daemon serves, as it says itself, and the launcher is done.
     Launched { ready: String },
 }
@@ -22,7 +23,7 @@ pub enum Daemon {
 pub fn become_daemon() -> Result<Daemon, StartFault> {
     if std::env::var_os(MARK).is_some() {
         rustix::process::setsid().map_err(|errno| StartFault::Daemon { source: errno.into() })?;
-        return Ok(Daemon::Itself);
+        return Ok(Daemon::Itself(Launcher::listening()?));
     }
     launch().map_err(|source| StartFault::Daemon { source })?
 }
@@ -45,14 +46,25 @@ fn launch() -> io::Result<Result<Daemon, StartFault>> {
     }
 }
 
-impl Daemon {
+/// Whoever waits for a daemon to serve.
+#[derive(Debug)]
+pub struct Launcher {
+    /// Opened at once: there is no such file inside a chroot.
+    null: File,
+}
+
+impl Launcher {
+    fn listening() -> Result<Self, StartFault> {
+        let null = OpenOptions::new().read(true).write(true).open("/dev/null");
+        null.map(|null| Self { null }).map_err(|source| StartFault::Daemon { source })
+    }
+
     /// Tells the launcher that the server serves, and lets go of the terminal for good.
-    pub fn ready(line: &str) -> io::Result<()> {
+    pub fn ready(self, line: &str) -> io::Result<()> {
         writeln!(io::stdout(), "{line}")?;
         io::stdout().flush()?;
-        let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdout(&null)?;
-        rustix::stdio::dup2_stderr(&null)?;
+        rustix::stdio::dup2_stdout(&self.null)?;
+        rustix::stdio::dup2_stderr(&self.null)?;
         Ok(())
     }
 }
