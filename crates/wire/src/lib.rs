@@ -16,9 +16,11 @@
 
 pub mod control;
 pub mod json_text;
+pub mod message_socket;
 pub mod reply;
 pub mod request;
 pub mod tnetstring;
+pub mod websocket;
 
 pub use reply::{Extended, Reply, ReplyBody, ReplyError};
 pub use request::{HandlerRequest, HeaderDict, ParsedRequest, Protocol};
