@@ -20,8 +20,8 @@ def connected(kind, spec):
     socket.reconnect_ivl = 20
     if "heartbeat" in options:
         socket.heartbeat_ivl = int(options["heartbeat"])
-        socket.heartbeat_timeout = 10 * int(options["heartbeat"])
-        socket.heartbeat_ttl = 20 * int(options["heartbeat"])
+        socket.heartbeat_timeout = 20 * int(options["heartbeat"])
+        socket.heartbeat_ttl = 40 * int(options["heartbeat"])
     if "hwm" in options:
         socket.hwm = int(options["hwm"])
     if "identity" in options:

@@ -46,9 +46,12 @@ pub struct LinkLimits {
     pub peers_max: usize,
     /// From accept to the end of the handshake. 10 s.
     pub handshake_timeout: Duration,
-    /// Silence after which a ZMTP 3.1 peer is sent a PING. 10 s; zero never.
+    /// Silence after which a handler that speaks ZMTP 3.1 is sent a PING; zero never. Zero: libzmq
+    /// does not read PING while its receive queue (1000 messages unless told otherwise) is full, so
+    /// this is for those who keep `pending_max` below that, and then finds hung hosts and stopped
+    /// processes. TCP keep-alive finds dead hosts in any case.
     pub heartbeat_interval: Duration,
-    /// Silence after that PING at which the peer is taken for lost. 30 s.
+    /// Silence after that PING at which the handler is taken for lost. 30 s.
     pub heartbeat_timeout: Duration,
     /// How long `close` goes on writing what is queued. 1 s.
     pub linger: Duration,
@@ -66,7 +69,7 @@ impl Default for LinkLimits {
             balance: Balance::default(),
             peers_max: 1024,
             handshake_timeout: Duration::from_secs(10),
-            heartbeat_interval: Duration::from_secs(10),
+            heartbeat_interval: Duration::ZERO,
             heartbeat_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(1),
         }
