@@ -26,6 +26,8 @@ pub enum CloseReason {
     UpstreamFailed,
     /// A tunnel (101, WebSocket, message socket) reached its end.
     TunnelEnded,
+    /// We closed a WebSocket with this code (RFC 6455 section 7.4).
+    WebSocket(u16),
     /// A wait lasted too long.
     Deadline(Deadline),
     /// A bound was passed.
@@ -105,6 +107,7 @@ impl CloseReason {
             Self::ResponseEnded => "response_ended",
             Self::UpstreamFailed => "upstream_failed",
             Self::TunnelEnded => "tunnel_ended",
+            Self::WebSocket(_) => "websocket",
             Self::Deadline(deadline) => deadline.name(),
             Self::Limit(limit) => limit.name(),
             Self::BadRequest(_) => "bad_request",
@@ -171,6 +174,7 @@ impl fmt::Display for CloseReason {
         match self {
             Self::BadRequest(refusal) => write!(f, ":{}", refusal.name()),
             Self::Answered(status) => write!(f, ":{status}"),
+            Self::WebSocket(code) => write!(f, ":{code}"),
             Self::Io(kind) => write!(f, ":{kind}"),
             _ => Ok(()),
         }

@@ -108,6 +108,7 @@ struct Head {
     codings: Codings,
     connection: Options,
     framing_field: bool,
+    extensions: bool,
 }
 
 const PREFIX: &[u8] = b"HTTP/1.";
@@ -172,6 +173,24 @@ impl ResponseTracker {
     pub fn status(&self) -> Option<u16> {
         let in_head = matches!(self.phase, Phase::Prefix(_) | Phase::StatusLine | Phase::Fields);
         if in_head { None } else { self.head.status }
+    }
+
+    /// Reads on over `length` content bytes that are not looked at, such as those of a file.
+    pub fn feed_unseen(&mut self, length: u64) -> Result<Progress, Broken> {
+        match &mut self.phase {
+            _ if length == 0 => {}
+            Phase::Length(remaining) if *remaining > length => *remaining -= length,
+            Phase::Length(remaining) if *remaining == length => self.phase = Phase::Complete,
+            Phase::UntilClose | Phase::Opaque => {}
+            _ => return Err(Broken::Excess { end: 0 }),
+        }
+        self.body_bytes = self.body_bytes.saturating_add(length);
+        self.feed(&[])
+    }
+
+    /// Whether the head agrees upon an extension of WebSocket (RFC 6455 section 9.1).
+    pub fn agrees_on_extensions(&self) -> bool {
+        self.head.extensions
     }
 
     /// Content bytes so far, without chunk framing; all bytes of what is opaque.
@@ -315,6 +334,7 @@ impl Head {
             self.connection.add(value);
         } else {
             self.framing_field = false;
+            self.extensions |= name.eq_ignore_ascii_case(b"sec-websocket-extensions");
         }
         Ok(())
     }

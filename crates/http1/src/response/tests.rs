@@ -224,3 +224,33 @@ proptest! {
         prop_assert!(outcome.persistent);
     }
 }
+
+#[test]
+fn content_may_pass_unseen() {
+    for (head, length, complete, status) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 9, Ok(true), 9),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 8, Ok(false), 8),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 10, Err("excess"), 0),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 1, Err("excess"), 0),
+        ("HTTP/1.1 200 OK\r\n", 1, Err("excess"), 0),
+        ("HTTP/1.1 200 OK\r\n\r\n", 7, Ok(false), 7),
+        ("HTTP/1.1 204 No Content\r\n\r\n", 0, Ok(true), 0),
+    ] {
+        let mut tracker = ResponseTracker::new(false);
+        tracker.feed(head.as_bytes()).unwrap();
+        let fed = tracker.feed_unseen(length).map_err(Broken::name);
+        let fed = fed.map(|progress| matches!(progress, Progress::Complete { .. }));
+        assert_eq!((fed, tracker.body_bytes()), (complete, status), "{head} {length}");
+    }
+}
+
+#[test]
+fn extensions_are_agreed_upon_by_a_field() {
+    for (field, agrees) in [("", false), ("sec-webSocket-Extensions: permessage-deflate\r\n", true)]
+    {
+        let mut tracker = ResponseTracker::new(false);
+        let head = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n{field}\r\n");
+        assert_eq!(tracker.feed(head.as_bytes()), Ok(Progress::Opaque));
+        assert_eq!((tracker.status(), tracker.agrees_on_extensions()), (Some(101), agrees));
+    }
+}
