@@ -62,6 +62,13 @@ pub(crate) fn answer(fault: &Fault, json: bool) -> Response<'static> {
         FaultKind::MethodNotAllowed(allow) => {
             response.fields.add("Allow", allow);
         }
+        FaultKind::RangeNotSatisfiable { length } => {
+            response.fields.add("Content-Range", format!("bytes */{length}"));
+        }
+        FaultKind::WebSocketVersion => {
+            response.fields.add("Connection", "Upgrade");
+            response.fields.add("Upgrade", "websocket").add("Sec-WebSocket-Version", "13");
+        }
         FaultKind::NoHandler { retry_after } | FaultKind::Overloaded { retry_after } => {
             response.fields.add("Retry-After", retry_after.to_string());
         }

@@ -23,13 +23,20 @@ pub enum Whose {
 pub enum FaultKind {
     /// The bytes are not a request that we take (RFC 9112).
     Refused(Refusal),
+    /// The bytes are not a message that we take.
+    BadMessage,
+    /// WebSocket, but not in version 13 (RFC 6455 section 4.4).
+    WebSocketVersion,
     /// The head stopped coming.
     HeadTimeout,
     NotFound,
     /// Only these methods are served here, as an Allow field lists them.
     MethodNotAllowed(&'static str),
     PreconditionFailed,
-    RangeNotSatisfiable,
+    /// No range of the request lies within this many bytes.
+    RangeNotSatisfiable {
+        length: u64,
+    },
     BodyTooLarge,
     /// The body stopped coming.
     BodyTimeout,
@@ -69,10 +76,16 @@ impl FaultKind {
         let (whose, status, keep, text) = match self {
             Self::Refused(refusal) => (Client, refusal.status(), false, "The request was refused."),
             Self::HeadTimeout => (Client, 408, false, "The request head stopped coming."),
+            Self::BadMessage => (Client, 400, false, "The message was refused."),
+            Self::WebSocketVersion => {
+                (Client, 426, true, "Version 13 of WebSocket is spoken here.")
+            }
             Self::NotFound => (Client, 404, true, "There is nothing here under this name."),
             Self::MethodNotAllowed(_) => (Client, 405, true, "This method is not served here."),
             Self::PreconditionFailed => (Client, 412, true, "A condition of the request failed."),
-            Self::RangeNotSatisfiable => (Client, 416, true, "The range lies outside the file."),
+            Self::RangeNotSatisfiable { .. } => {
+                (Client, 416, true, "The range lies outside the file.")
+            }
             Self::BodyTooLarge => (Client, 413, false, "The body is larger than is taken here."),
             Self::BodyTimeout => (Client, 408, false, "The body stopped coming."),
             Self::ClientGone => (Client, 400, false, "The request ended early."),

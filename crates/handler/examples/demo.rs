@@ -26,8 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             request = handler.next() => request?,
             _ = tick.tick() => {
                 count += 1;
-                let data = format!(r#"{{"count":{count},"watchers":{}}}"#, watching.len());
-                handler.send_event(&watching, &Event::new(data)).await?;
+                handler.send_event(&watching, &state(count, watching.len())).await?;
                 continue;
             }
         };
@@ -36,6 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         } else if request.path() == "/live" {
             if handler.start_events(&request).await? {
                 watching.push(request.conn());
+                handler.send_event(&[request.conn()], &state(count, watching.len())).await?;
             }
         } else {
             let replies = handler.replies().clone();
@@ -46,6 +46,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             });
         }
     }
+}
+
+fn state(count: u64, watchers: usize) -> Event {
+    Event::new(format!(r#"{{"count":{count},"watchers":{watchers}}}"#))
 }
 
 async fn answer(replies: &Replies, request: &Request) -> Result<(), SendError> {

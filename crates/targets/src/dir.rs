@@ -79,6 +79,9 @@ impl Directory {
         }
         match self.find(head.path(), rest, Instant::now()).await? {
             Found::File(file) => {
+                if let Some(response) = redirect::to_plain(head) {
+                    return Ok(response);
+                }
                 let decision = decide(head, &file.metadata, SystemTime::now);
                 send::response(&file, decision, head.is_head())
             }

@@ -70,11 +70,6 @@ pub(super) fn content_range(part: &Range<u64>, length: u64) -> String {
     format!("bytes {}-{}/{length}", part.start, part.end.saturating_sub(1))
 }
 
-/// The value of Content-Range for a 416.
-pub(super) fn unsatisfied_range(length: u64) -> String {
-    format!("bytes */{length}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +127,6 @@ mod tests {
     #[test]
     fn ranges_are_named_by_their_last_byte() {
         assert_eq!(content_range(&(0..4), 8), "bytes 0-3/8");
-        assert_eq!(unsatisfied_range(8), "bytes */8");
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use super::representation::{Content, Representation};
 /// The response that `decision` asks for.
 ///
 /// # Errors
-/// 412 is a fault of kind `PreconditionFailed`.
+/// 412 and 416 are faults of kinds `PreconditionFailed` and `RangeNotSatisfiable`.
 pub(super) fn response(
     file: &Representation,
     decision: Decision,
@@ -27,7 +27,9 @@ pub(super) fn response(
         Decision::Part(part) => return Ok(partial(file, part)),
         Decision::NotModified => (304, file.validator_lines(), Body::Empty),
         Decision::PreconditionFailed => return Err(FaultKind::PreconditionFailed.into()),
-        Decision::RangeNotSatisfiable => return Ok(unsatisfiable(length)),
+        Decision::RangeNotSatisfiable => {
+            return Err(FaultKind::RangeNotSatisfiable { length }.into());
+        }
     };
     Ok(Response { status, fields: Fields::shared(fields), body, close: false })
 }
@@ -36,16 +38,6 @@ fn partial(file: &Representation, part: Range<u64>) -> Response<'static> {
     let mut fields = Fields::shared(file.lines.clone());
     fields.add("Content-Range", range::content_range(&part, file.metadata.length));
     Response { status: 206, fields, body: body(&file.content, part), close: false }
-}
-
-/// 416 with the length that a satisfiable range stays below (RFC 9110 section 15.5.17).
-fn unsatisfiable(length: u64) -> Response<'static> {
-    let mut response = Response::new(416);
-    response.fields.add("Content-Range", range::unsatisfied_range(length));
-    response.fields.add("Content-Type", "text/plain; charset=utf-8");
-    let text = format!("416 Range Not Satisfiable\nThe file has {length} bytes.\n");
-    response.body = Body::Bytes(Bytes::from(text));
-    response
 }
 
 /// `part` lies inside the content.

@@ -42,6 +42,10 @@ const DIFFERENT: &[(&str, u16, &str)] = &[
     ("ius-ok", 200, "Mongrel2 answered 500"),
     ("inm-no-ims-match", 200, "If-None-Match outranks If-Modified-Since"),
     ("range", 206, "ranges are served"),
+    ("empty-segment", 301, "a file has one path"),
+    ("percent-char", 301, "a file has one path"),
+    ("sub-noindex-slash-slash", 301, "a file has one path"),
+    ("double-slash", 301, "a file has one path"),
     ("index-encoded-slash", 404, "an encoded slash is not a separator"),
 ];
 
@@ -50,8 +54,15 @@ const OVER_TIME: &[&str] =
     &["changed-file-same-second", "changed-file", "ttl-1", "ttl-2", "ttl-deleted"];
 
 /// Mongrel2's `Location` began with the host and had the query before the slash.
-const LOCATIONS: &[(&str, &str)] =
-    &[("dir-no-slash-query", "/d/sub/?a=1"), ("root-double", "/sub/"), ("nd-exact", "/nd/")];
+const LOCATIONS: &[(&str, &str)] = &[
+    ("dir-no-slash-query", "/d/sub/?a=1"),
+    ("root-double", "/sub/"),
+    ("nd-exact", "/nd/"),
+    ("empty-segment", "/d/"),
+    ("percent-char", "/d/a.txt"),
+    ("double-slash", "/d/a.txt"),
+    ("sub-noindex-slash-slash", "/d/sub/"),
+];
 
 #[tokio::test]
 async fn mongrel2s_answers_are_ours_but_for_those_listed() {
