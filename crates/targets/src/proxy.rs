@@ -32,13 +32,15 @@ mod waking;
 #[cfg(test)]
 mod tests;
 
-use edge::{Answer, Exchange, Fault, FaultKind, Response};
+use edge::{Answer, Exchange, Fault, FaultKind, Response, Whose};
 use failure::{Failure, chain};
 use hyper::client::conn::http1::Builder;
 use hyper::header::HeaderValue;
 use link::Link;
 use passage::Passage;
 use pool::Pool;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use upload::Upload;
@@ -94,9 +96,7 @@ impl Upstream {
         match self.forward(exchange).await {
             Ok(response) => Answer::Response(response),
             Err(fault) => {
-                if fault.kind != FaultKind::ClientGone {
-                    tracing::warn!(upstream = self.shared.address, detail = fault.text(), "502");
-                }
+                self.shared.note(&fault);
                 Answer::Fault(fault)
             }
         }
@@ -117,20 +117,26 @@ impl Upstream {
         let make = |passage: &mut Passage<'r>| {
             request::request(head, peer, &shared.authority, passage.upload().content())
         };
-        let request = make(&mut passage)?;
-        let answered = match passage.response(request).await {
-            Err(Failure::Unsent(request, _)) if is_reused => {
-                passage.change(shared.connect().await?);
-                passage.response(*request).await
-            }
-            Err(Failure::Lost(_))
-                if is_reused && request::is_idempotent(head) && !passage.upload().has_begun() =>
-            {
-                passage.change(shared.connect().await?);
-                let request = make(&mut passage)?;
-                passage.response(request).await
-            }
-            answered => answered,
+        let mut request = make(&mut passage)?;
+        let mut may_try_again = is_reused;
+        let answered = loop {
+            let failure = match passage.response(request).await {
+                Ok(response) => break Ok(response),
+                Err(failure) => failure,
+            };
+            request = match failure {
+                Failure::Unsent(unsent, _) if may_try_again => *unsent,
+                Failure::Lost(_)
+                    if may_try_again
+                        && request::is_idempotent(head)
+                        && !passage.upload().has_begun() =>
+                {
+                    make(&mut passage)?
+                }
+                failure => break Err(failure),
+            };
+            passage.change(shared.connect().await?);
+            may_try_again = false;
         };
         let answered = answered.map_err(|failure| failure.into_fault(&shared.address))?;
         response::response(passage, head.is_head(), answered).await
@@ -138,7 +144,19 @@ impl Upstream {
 }
 
 impl Shared {
-    async fn connect(&self) -> Result<Box<Link>, Fault> {
+    /// A client's faults are in the access log.
+    fn note(&self, fault: &Fault) {
+        if fault.kind.verdict().whose == Whose::Upstream {
+            tracing::warn!(upstream = self.address, detail = fault.text(), "a back end failed");
+        }
+    }
+
+    /// In a box, because it is rare and large beside what other requests need.
+    fn connect(&self) -> Pin<Box<dyn Future<Output = Result<Box<Link>, Fault>> + Send + '_>> {
+        Box::pin(self.open())
+    }
+
+    async fn open(&self) -> Result<Box<Link>, Fault> {
         let host = self.proxy.addr.trim_start_matches('[').trim_end_matches(']');
         let unreachable = |error: &dyn std::error::Error| {
             let text = format!("The back end {} can't be reached", self.address);

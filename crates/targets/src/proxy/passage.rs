@@ -138,6 +138,10 @@ impl<'r> Passage<'r> {
         }
     }
 
+    pub(super) fn note(&self, fault: &Fault) {
+        self.shared.note(fault);
+    }
+
     pub(super) fn address(&self) -> &str {
         &self.shared.address
     }

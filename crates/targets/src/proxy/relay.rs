@@ -49,12 +49,12 @@ impl<'r> Relay<'r> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Fault> {
-        let next = self.try_poll_next(cx);
-        if next.is_err() {
+        self.try_poll_next(cx).inspect_err(|fault| {
             // Broken off on both sides.
-            self.passage = None;
-        }
-        next
+            if let Some(passage) = self.passage.take() {
+                passage.note(fault);
+            }
+        })
     }
 
     fn try_poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Fault> {
@@ -93,10 +93,7 @@ impl BodySource for Relay<'_> {
         }
         match self.poll_next(cx) {
             Ok(next) => next.map(|piece| piece.map(Ok)),
-            Err(fault) => {
-                tracing::warn!(detail = fault.text(), "a proxied response was broken off");
-                Poll::Ready(Some(Err(fault)))
-            }
+            Err(fault) => Poll::Ready(Some(Err(fault))),
         }
     }
 }

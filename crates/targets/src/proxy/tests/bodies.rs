@@ -76,6 +76,29 @@ async fn pieces_flow_as_they_come_in_both_directions() {
     assert_eq!(client.message(false).await.body, b"ok");
 }
 
+#[tokio::test]
+async fn a_response_that_comes_byte_by_byte_is_read_all_the_same() {
+    let bench = bench().await;
+    for response in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nhel\r\n2\r\nlo\r\n\
+         0\r\nX-Trailer: 1\r\n\r\n",
+    ] {
+        let mut client = bench.client().await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut backend = bench.accepted().await;
+        backend.head().await;
+        let answer = tokio::join!(client.message(false), async {
+            for byte in response.bytes() {
+                backend.send([byte]).await;
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(answer.0.body, b"hello", "{response}");
+        backend.close();
+    }
+}
+
 /// A back end that sends back what it gets, as it gets it; a body of known length.
 async fn echo(backend: TcpListener) {
     let (stream, _) = backend.accept().await.unwrap();
