@@ -3,7 +3,7 @@
 use crate::access_log::AccessLog;
 use crate::live::Live;
 use arc_swap::ArcSwap;
-use edge::{AccessRecord, Answer, Exchange, FaultKind, Rules, Service};
+use edge::{AccessRecord, Answer, Exchange, FaultKind, Response, Rules, Service};
 use site::Target;
 use std::sync::Arc;
 use targets::handler::Terms;
@@ -43,6 +43,13 @@ impl Dispatch {
     }
 }
 
+/// The answer to `OPTIONS *`, which asks about no route: what some target may take (RFC 9110 section 9.3.7).
+fn options_of_the_server() -> Response<'static> {
+    let mut response = Response::new(204);
+    response.fields.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    response
+}
+
 impl Service for Dispatch {
     type Trace = Trace;
 
@@ -56,7 +63,11 @@ impl Service for Dispatch {
         let host = live.site.host(head.host());
         let mut trace = Trace { live: Arc::clone(&live), host: host.name.clone(), target: "-" };
         let Some(found) = host.route(head.path()) else {
-            return (Answer::Fault(FaultKind::NotFound.into()), trace);
+            let answer = match head.path() {
+                "*" => Answer::Response(options_of_the_server()),
+                _ => Answer::Fault(FaultKind::NotFound.into()),
+            };
+            return (answer, trace);
         };
         trace.target = found.route.target.kind();
         let answer = match &found.route.target {
