@@ -28,9 +28,9 @@ pub enum Refusal {
     FieldName,
     #[error("a field value holds a byte that is not allowed in it")]
     FieldValue,
-    #[error("the head is larger than head_bytes_max")]
+    #[error("the head is larger than limits.buffer_size")]
     HeadTooLarge,
-    #[error("there are more fields than fields_max")]
+    #[error("there are more fields than limits.header_count")]
     TooManyFields,
     #[error("the request line is not method, one space, target, one space, version")]
     RequestLine,
@@ -40,7 +40,7 @@ pub enum Refusal {
     MethodTooLong,
     #[error("the method CONNECT is not served; this is not a forward proxy")]
     Connect,
-    #[error("the target is longer than target_bytes_max")]
+    #[error("the target is longer than limits.url_path")]
     TargetTooLong,
     #[error("the target holds a byte that a URI may not hold unescaped")]
     TargetByte,
@@ -90,7 +90,7 @@ pub enum Refusal {
     ChunkLineTooLong,
     #[error("a chunk's data is not followed by CRLF")]
     ChunkEnd,
-    #[error("the trailer section is larger than trailer_bytes_max")]
+    #[error("the trailer section is larger than allowed")]
     TrailersTooLarge,
 }
 
