@@ -1,5 +1,7 @@
 //! One connection from its first byte to its close: the task that owns the socket.
 
+mod messages;
+
 use crate::audience::Audiences;
 use crate::conversation::{Conversation, ConversationParts};
 use crate::exchange::{AccessRecord, Answer, Exchange, Rules, Service};
@@ -7,6 +9,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::framing::{Asked, Delimiting};
 use crate::line::{AudienceId, Delivery, Heard, Line};
 use crate::listener::Edge;
+use crate::message_socket::{NO_EXCHANGE, Replies};
 use crate::peer::Peer;
 use crate::reader::Reader;
 use crate::registry::Entry;
@@ -38,6 +41,7 @@ pub(crate) struct Connection<S> {
     writer: Writer,
     audiences: Audiences,
     exchanges: u64,
+    replies: Replies,
 }
 
 /// Why a connection ended, and which handler ended it, if one did.
@@ -71,7 +75,8 @@ impl<S: Service> Connection<S> {
     ) -> Self {
         let writer = Writer::new(write, Arc::clone(entry.line()));
         let (reader, audiences) = (Reader::new(read), Audiences::default());
-        Self { edge, peer, entry, reader, writer, audiences, exchanges: 0 }
+        let replies = Replies::default();
+        Self { edge, peer, entry, reader, writer, audiences, exchanges: 0, replies }
     }
 
     pub(crate) async fn run(mut self) {
@@ -100,13 +105,20 @@ impl<S: Service> Connection<S> {
     }
 
     async fn next_head(&mut self, rules: &Rules) -> Result<RequestHead, Ended> {
-        let idle_since = Instant::now();
+        let mut idle_since = Instant::now();
         let mut head_since = None;
         loop {
-            match self.reader.next_head(&rules.http) {
-                Ok(Some(head)) => return Ok(head),
-                Ok(None) => {}
-                Err(refusal) => return Err(self.refuse(refusal.into(), rules).await),
+            if self.reader.is_at_message() {
+                if self.next_message(rules).await? {
+                    (idle_since, head_since) = (Instant::now(), None);
+                    continue;
+                }
+            } else {
+                match self.reader.next_head(&rules.http) {
+                    Ok(Some(head)) => return Ok(head),
+                    Ok(None) => {}
+                    Err(refusal) => return Err(self.refuse(refusal.into(), rules).await),
+                }
             }
             if !self.reader.buffered().is_empty() {
                 head_since.get_or_insert_with(Instant::now);
@@ -119,7 +131,10 @@ impl<S: Service> Connection<S> {
                 Wake::Input => {}
                 Wake::InputEnd => return Err(CloseReason::PeerClosed.into()),
                 Wake::Drain => return Err(CloseReason::Draining.into()),
-                Wake::Heard(heard) => self.hear(heard, rules).await?,
+                Wake::Heard(heard) => {
+                    self.hear(heard, rules).await?;
+                    idle_since = Instant::now();
+                }
                 Wake::Expired if head_since.is_some() => {
                     return Err(self.refuse(FaultKind::HeadTimeout.into(), rules).await);
                 }
@@ -153,7 +168,14 @@ impl<S: Service> Connection<S> {
         };
         match delivery {
             Delivery::Data(bytes) => {
+                let bytes = self.replies.encode(bytes);
                 Ok(self.writer.send(bytes, rules.limits.write_deadline).await?)
+            }
+            Delivery::File(reply) => {
+                Ok(reply.send(&mut self.writer, rules.limits.write_deadline).await?)
+            }
+            Delivery::Failed { exchange: NO_EXCHANGE, why } => {
+                Err(self.refuse(why.into(), rules).await)
             }
             Delivery::Close { by } | Delivery::Cancel { by } => {
                 Err(Ended { reason: CloseReason::HandlerClosed, by: Some(by) })
@@ -167,6 +189,7 @@ impl<S: Service> Connection<S> {
         let sent_before = self.writer.sent;
         let asked = Asked::by(head);
         self.exchanges += 1;
+        self.replies = Replies::Raw;
         let exchange = Exchange {
             peer: &self.peer,
             head,

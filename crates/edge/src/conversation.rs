@@ -1,5 +1,8 @@
 //! A client and its handlers while a request is open: what arrives from either side, in turn.
 
+mod file;
+mod upgraded;
+
 use crate::audience::{Audience, Audiences};
 use crate::fault::{Fault, FaultKind};
 use crate::line::{AudienceId, Delivery, Failure, Heard, Line};
@@ -12,6 +15,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
+
+pub use upgraded::Spoken;
 
 /// The client's side of a request that handlers answer.
 ///
@@ -46,6 +51,8 @@ pub enum Turn {
     BodyEnd,
     /// A handler grants this many more bytes of the body.
     Credits(i64),
+    /// The answer is a whole 101: from now on `spoken` is to be called.
+    Upgraded,
     /// The client is going to get no answer from a handler, and has had no byte of one.
     Failed(Fault),
     /// The exchange has ended.
@@ -96,6 +103,26 @@ impl<'w> Conversation<'w> {
         }
     }
 
+    /// Whether the client has the whole answer. Its request may still be coming.
+    pub fn is_answered(&self) -> bool {
+        self.answer == Answered::Complete
+    }
+
+    /// What is left to say about a fault: an answer of ours, `Err`, only if the client has had no
+    /// byte of a handler's.
+    pub fn fail(&self, fault: Fault) -> Result<Relayed, Fault> {
+        if self.answer == Answered::Nothing {
+            return Err(fault);
+        }
+        Ok(self.relayed(Some(match fault.kind {
+            FaultKind::ClientGone => CloseReason::PeerCutShort,
+            FaultKind::BodyTimeout => CloseReason::Deadline(Deadline::Body),
+            FaultKind::BodyTooLarge => CloseReason::Limit(Limit::BodyBytes),
+            FaultKind::Refused(refusal) => CloseReason::BadRequest(refusal),
+            _ => CloseReason::HandlerLost,
+        })))
+    }
+
     /// From now on `audience` may write to this connection, and hears of its end.
     pub fn open(&mut self, audience: &Arc<dyn Audience>) {
         self.audiences.join(audience);
@@ -115,8 +142,8 @@ impl<'w> Conversation<'w> {
     /// Passes on what handlers say until something happens that the caller must act on.
     pub async fn turn(&mut self, body: &mut RequestBody<'_>, reading: Reading) -> Turn {
         loop {
-            let over = self.answer == Answered::Complete;
-            if over && (reading == Reading::Paused || body.is_done()) {
+            // What comes next belongs to the connection, unless the body is still coming.
+            if self.is_answered() && reading == Reading::Paused {
                 return Turn::Over(self.relayed(None));
             }
             let event = poll_fn(|cx| self.poll_event(cx, body, reading)).await;
@@ -124,9 +151,9 @@ impl<'w> Conversation<'w> {
                 Event::Heard(heard) => self.hear(heard).await,
                 Event::Body(Ok(Some(piece))) => Some(Turn::Piece(piece)),
                 Event::Body(Ok(None)) => Some(Turn::BodyEnd),
-                Event::Body(Err(fault)) => Some(self.fail(fault)),
+                Event::Body(Err(fault)) => Some(self.failed(fault)),
                 Event::ClientClosed => Some(self.end(CloseReason::PeerClosed)),
-                Event::Expired => Some(self.fail(FaultKind::HandlerTimeout.into())),
+                Event::Expired => Some(self.failed(FaultKind::HandlerTimeout.into())),
             };
             if let Some(turn) = turn {
                 return turn;
@@ -140,7 +167,7 @@ impl<'w> Conversation<'w> {
             match self.turn(body, Reading::Paused).await {
                 Turn::Over(relayed) => return Ok(relayed),
                 Turn::Failed(fault) => return Err(fault),
-                Turn::Piece(_) | Turn::BodyEnd | Turn::Credits(_) => {}
+                Turn::Piece(_) | Turn::BodyEnd | Turn::Credits(_) | Turn::Upgraded => {}
             }
         }
     }
@@ -151,10 +178,7 @@ impl<'w> Conversation<'w> {
         body: &mut RequestBody<'_>,
         reading: Reading,
     ) -> Poll<Event> {
-        // Once the answer is complete, what comes next belongs to the connection, not to us.
-        if self.answer != Answered::Complete
-            && let Poll::Ready(heard) = self.line.poll_heard(cx)
-        {
+        if let Poll::Ready(heard) = self.line.poll_heard(cx) {
             return Poll::Ready(Event::Heard(heard));
         }
         if reading == Reading::Body {
@@ -181,6 +205,7 @@ impl<'w> Conversation<'w> {
         };
         match delivery {
             Delivery::Data(bytes) => self.pass_on(bytes).await,
+            Delivery::File(reply) => self.pass_on_file(reply).await,
             Delivery::Close { by } => {
                 let reason = match self.tracker.finish() {
                     Ending::CutShort => CloseReason::HandlerBrokeFraming,
@@ -192,22 +217,24 @@ impl<'w> Conversation<'w> {
             Delivery::Credits(credits) => Some(Turn::Credits(credits)),
             Delivery::KeepAlive => None,
             Delivery::Failed { exchange, why } if exchange == self.exchange => {
-                Some(self.fail(failure(why)))
+                Some(self.failed(why.into()))
             }
             Delivery::Failed { .. } => None,
         }
     }
 
     async fn pass_on(&mut self, bytes: Bytes) -> Option<Turn> {
+        let was_upgraded = self.is_upgraded();
         let (bytes, end) = match self.tracker.feed(&bytes) {
             Ok(Progress::Pending | Progress::Opaque) => (bytes, None),
-            Ok(Progress::Complete { consumed }) if consumed >= bytes.len() => {
+            Ok(Progress::Complete { .. }) => {
                 self.answer = Answered::Complete;
                 (bytes, None)
             }
             // What follows the end would be read as the next response.
-            Ok(Progress::Complete { consumed }) => {
-                (bytes.slice(..consumed), Some(CloseReason::HandlerBrokeFraming))
+            Err(broken @ Broken::Excess { end }) => {
+                tracing::warn!(conn = %self.line.conn(), %broken, "a handler broke HTTP framing");
+                (bytes.slice(..end), Some(CloseReason::HandlerBrokeFraming))
             }
             Err(broken) => {
                 tracing::warn!(conn = %self.line.conn(), %broken, "a handler broke HTTP framing");
@@ -221,19 +248,17 @@ impl<'w> Conversation<'w> {
         if let Err(reason) = self.writer.send(bytes, self.write_deadline).await {
             return Some(self.end(reason));
         }
+        if self.is_upgraded() && !was_upgraded {
+            return Some(Turn::Upgraded);
+        }
         end.map(|reason| self.end(reason))
     }
 
-    fn fail(&self, fault: Fault) -> Turn {
-        if self.answer == Answered::Nothing {
-            return Turn::Failed(fault);
+    fn failed(&self, fault: Fault) -> Turn {
+        match self.fail(fault) {
+            Ok(relayed) => Turn::Over(relayed),
+            Err(fault) => Turn::Failed(fault),
         }
-        self.end(match fault.kind {
-            FaultKind::ClientGone => CloseReason::PeerCutShort,
-            FaultKind::BodyTimeout => CloseReason::Deadline(Deadline::Body),
-            FaultKind::Refused(refusal) => CloseReason::BadRequest(refusal),
-            _ => CloseReason::HandlerLost,
-        })
     }
 
     fn end(&self, reason: CloseReason) -> Turn {
@@ -267,9 +292,11 @@ pub(crate) struct ConversationParts<'w> {
     pub(crate) limits: &'w site::Limits,
 }
 
-fn failure(why: Failure) -> Fault {
-    match why {
-        Failure::NoHandler => FaultKind::NoHandler { retry_after: 1 }.into(),
-        Failure::HandlerGone => FaultKind::HandlerGone.into(),
+impl From<Failure> for Fault {
+    fn from(why: Failure) -> Self {
+        match why {
+            Failure::NoHandler => FaultKind::NoHandler { retry_after: 1 }.into(),
+            Failure::HandlerGone => FaultKind::HandlerGone.into(),
+        }
     }
 }

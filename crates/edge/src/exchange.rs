@@ -1,7 +1,8 @@
 //! One request and everything needed to answer it.
 
 use crate::conversation::Conversation;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
+use crate::message_socket::{Replies, SocketMessage};
 use crate::peer::Peer;
 use crate::reader::RequestBody;
 use crate::response::Response;
@@ -24,6 +25,13 @@ pub trait Service: Send + Sync + 'static {
         &self,
         exchange: Exchange<'r, '_>,
     ) -> impl Future<Output = (Answer<'r>, Self::Trace)> + Send;
+
+    /// Passes on a message that came without HTTP, and says how replies are written from now on. A
+    /// fault is answered, and ends the connection. Must not block.
+    fn message(&self, message: SocketMessage<'_>) -> Result<Replies, Fault> {
+        let _nobody_takes_messages = message;
+        Err(FaultKind::NotFound.into())
+    }
 
     /// An exchange, or a connection that never got as far, has ended. Must not block.
     fn record(&self, record: AccessRecord<'_, Self::Trace>);

@@ -1,9 +1,10 @@
 //! What others may say to a connection: replies from handlers, and orders to drain or to die.
 
+use crate::file_reply::FileReply;
 use crate::peer::ConnId;
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// The shared end of a connection. The connection's task is the only one that receives.
@@ -18,6 +19,8 @@ pub struct Line {
 pub enum Delivery {
     /// Bytes for the client, as the handler sent them.
     Data(Bytes),
+    /// A file for the client.
+    File(Arc<FileReply>),
     /// The empty reply: close once everything before it is written.
     Close { by: AudienceId },
     /// `ctl cancel`: close at once.
@@ -200,6 +203,7 @@ fn weight(delivery: &Delivery) -> usize {
     DELIVERY_BYTES
         + match delivery {
             Delivery::Data(bytes) => bytes.len(),
+            Delivery::File(reply) => reply.queued_bytes(),
             Delivery::Close { .. }
             | Delivery::Cancel { .. }
             | Delivery::KeepAlive

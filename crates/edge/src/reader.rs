@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
+use wire::message_socket::{self, Message, MessageError, MessageReader};
 
 /// One read for a head or a small body. Shared by all connections of a thread, so that an idle
 /// connection holds no buffer at all.
@@ -28,6 +29,7 @@ pub(crate) struct Reader {
     half: ReadHalf,
     input: BytesMut,
     heads: HeadReader,
+    messages: MessageReader,
     body: BodyDecoder,
     pub(crate) alarm: Alarm,
     progress: Option<Instant>,
@@ -47,6 +49,7 @@ impl Reader {
             half,
             input: BytesMut::new(),
             heads: HeadReader::default(),
+            messages: MessageReader::default(),
             body: BodyDecoder::new(Framing::None, &http1::Limits::default()),
             alarm: Alarm::default(),
             progress: None,
@@ -65,6 +68,19 @@ impl Reader {
             self.progress = None;
         }
         Ok(head)
+    }
+
+    /// Whether the next bytes are a message and not HTTP; the first of them tells.
+    pub(crate) fn is_at_message(&self) -> bool {
+        self.input.first().is_some_and(|&first| message_socket::begins(first))
+    }
+
+    /// Takes the next message, if all of it is here.
+    pub(crate) fn next_message(
+        &mut self,
+        bytes_max: usize,
+    ) -> Result<Option<Message>, MessageError> {
+        self.messages.next(&mut self.input, bytes_max)
     }
 
     pub(crate) fn buffered(&self) -> &[u8] {
@@ -198,6 +214,15 @@ impl RequestBody<'_> {
     /// closed its side.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
         self.reader.poll_closed(cx, limit_bytes)
+    }
+
+    /// What has arrived behind the request, whatever it is; `None` once the client has closed its
+    /// side.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.reader.input.is_empty() && !matches!(ready!(self.reader.poll_fill(cx)), Ok(1..)) {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(std::mem::take(&mut self.reader.input).freeze()))
     }
 
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {

@@ -3,8 +3,11 @@
 use crate::access_log::AccessLog;
 use crate::live::Live;
 use arc_swap::ArcSwap;
-use edge::{AccessRecord, Answer, Exchange, FaultKind, Response, Rules, Service};
-use site::Target;
+use edge::{
+    AccessRecord, Answer, Exchange, Fault, FaultKind, Replies, Response, Rules, Service,
+    SocketMessage,
+};
+use site::{Route, Site, Target};
 use std::sync::Arc;
 use targets::handler::Terms;
 
@@ -35,6 +38,9 @@ impl Dispatch {
 
     /// Puts a new configuration in force; what has begun finishes under the old one.
     pub fn replace(&self, live: Live) {
+        for link in &live.handlers {
+            link.adopt(&live.site.limits, &live.site.options);
+        }
         self.live.store(Arc::new(live));
     }
 
@@ -77,19 +83,31 @@ impl Service for Dispatch {
             },
             Target::Proxy(proxy) => live.proxies[proxy.index].serve(exchange).await,
             Target::Handler(handler) => {
-                let terms = Terms {
-                    pattern: &found.route.text,
-                    limits: &live.site.limits,
-                    options: &live.site.options,
-                    uploads: &live.site.uploads,
-                };
+                let terms = terms(&live.site, found.route);
                 live.handlers[handler.index].serve(exchange, terms).await
             }
         };
         (answer, trace)
     }
 
+    fn message(&self, message: SocketMessage<'_>) -> Result<Replies, Fault> {
+        let live = self.live.load();
+        // The grammar of messages lets ASCII through and nothing else.
+        let path = std::str::from_utf8(&message.message.path).unwrap_or_default();
+        let found = live.site.host(None).route(path).ok_or(FaultKind::NotFound)?;
+        let Target::Handler(handler) = &found.route.target else {
+            return Err(FaultKind::NotFound.into());
+        };
+        live.handlers[handler.index].message(message, terms(&live.site, found.route))?;
+        Ok(if handler.raw_payload { Replies::Raw } else { Replies::Base64 })
+    }
+
     fn record(&self, record: AccessRecord<'_, Trace>) {
         self.access_log.write(&record);
     }
+}
+
+fn terms<'a>(site: &'a Site, route: &'a Route) -> Terms<'a> {
+    let Site { limits, options, uploads, .. } = site;
+    Terms { pattern: &route.text, limits, options, uploads }
 }

@@ -88,7 +88,8 @@ async fn bind(
     registry: &Arc<Registry>,
 ) -> Result<Arc<HandlerLink>, StartFault> {
     let id = AudienceId(LINKS.fetch_add(1, Ordering::Relaxed));
-    HandlerLink::bind(id, Arc::clone(handler), &site.limits, Arc::clone(registry))
+    let terms = (&site.limits, &site.options);
+    HandlerLink::bind(id, Arc::clone(handler), terms, Arc::clone(registry))
         .await
         .map_err(|source| StartFault::Handler { row: handler.id, source })
 }

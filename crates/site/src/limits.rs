@@ -67,6 +67,9 @@ pub struct Limits {
     /// Largest body that may go to a file or be streamed, in bytes; none: no bound
     /// (`limits.upload_size`). None: Mongrel2 has no bound.
     pub upload_size_max: Option<u64>,
+    /// Largest message of a WebSocket client, in bytes, its fragments joined
+    /// (`limits.websocket_message`). 1 MiB: whole in memory until its handler takes it.
+    pub websocket_message_bytes_max: usize,
     /// Steps that patterns may take in one lookup (`limits.pattern_steps`), a few nanoseconds
     /// each. A million: an 8 KiB path against a pattern of a hundred items.
     pub pattern_steps_max: u32,
@@ -100,6 +103,7 @@ impl Default for Limits {
             proxy_connect_deadline: Duration::from_secs(5),
             proxy_response_deadline: Duration::from_secs(60),
             upload_size_max: None,
+            websocket_message_bytes_max: 1024 * 1024,
             pattern_steps_max: 1_000_000,
         }
     }

@@ -27,6 +27,9 @@ pub struct Options {
     pub access_logging: bool,
     /// `download.flow_control`: handlers are told what has reached the client.
     pub download_flow_control: bool,
+    /// Directory whose files handlers may have sent (`sendfile.base`), relative to the chroot or
+    /// the working directory; none: no file.
+    pub sendfile_base: Option<String>,
     /// Directory of certificates; file names are appended as they are, so it ends in `/`.
     pub certdir: Option<String>,
 }
@@ -45,6 +48,7 @@ impl Default for Options {
             tcp_keepalive: false,
             access_logging: true,
             download_flow_control: false,
+            sendfile_base: None,
             certdir: None,
         }
     }

@@ -26,7 +26,7 @@ pub struct Handler {
     pub recv_spec: String,
     /// SUB topic; empty: all messages.
     pub recv_ident: String,
-    /// The body of a request message is the request as the client sent it, head included.
+    /// Replies to JSON and XML messages go out as they are, not in base64.
     pub raw_payload: bool,
     pub protocol: HandlerProtocol,
 }

@@ -6,7 +6,7 @@ mod decide;
 mod entity_tag;
 mod load;
 mod name;
-mod open;
+pub(crate) mod open;
 mod range;
 mod redirect;
 mod representation;

@@ -3,18 +3,24 @@
 mod message;
 mod notified;
 mod replies;
+mod sendfile;
 mod spool;
+mod websocket;
 
+use arc_swap::ArcSwap;
 use bus::{Delivery, Link, LinkLimits, LinkSpec, NotSent, Outgoing, Tag};
 use bytes::{Bytes, BytesMut};
-use edge::{Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, Registry, Relayed};
+use edge::{
+    Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, NO_EXCHANGE, Registry,
+    Relayed, SocketMessage,
+};
 use http1::Framing;
 use site::{HandlerProtocol, Limits, Options, Uploads};
 use std::sync::{Arc, OnceLock, Weak};
 
 use message::Written;
 use notified::Notified;
-use replies::Replies;
+use replies::{Replies, ReplyTerms};
 
 pub use replies::Malformed;
 
@@ -29,6 +35,7 @@ pub struct HandlerLink {
     link: Link,
     notified: Notified,
     malformed: Arc<Malformed>,
+    reply_terms: Arc<ArcSwap<ReplyTerms>>,
 }
 
 /// What a request to a handler must know of its site.
@@ -46,16 +53,16 @@ impl HandlerLink {
     pub async fn bind(
         id: AudienceId,
         handler: Arc<site::Handler>,
-        limits: &Limits,
+        (limits, options): (&Limits, &Options),
         registry: Arc<Registry>,
     ) -> Result<Arc<Self>, bus::BindFault> {
         let own = Arc::new(OnceLock::<Weak<Self>>::new());
         let malformed = Arc::new(Malformed::default());
+        let reply_terms = Arc::new(ArcSwap::from_pointee(ReplyTerms::of(limits, options)));
         let replies = Replies {
             id,
             registry,
-            targets_max: limits.handler_targets,
-            queue_bytes_max: limits.connection_queue_bytes,
+            terms: Arc::clone(&reply_terms),
             link: Arc::clone(&own),
             malformed: Arc::clone(&malformed),
         };
@@ -66,7 +73,8 @@ impl HandlerLink {
             recv_ident: handler.recv_ident.clone(),
         };
         let link = Link::bind(spec, link_limits(limits), Arc::new(replies)).await?;
-        let this = Arc::new(Self { id, handler, link, notified: Notified::default(), malformed });
+        let notified = Notified::default();
+        let this = Arc::new(Self { id, handler, link, notified, malformed, reply_terms });
         own.set(Arc::downgrade(&this)).expect("only this function sets it");
         Ok(this)
     }
@@ -82,6 +90,11 @@ impl HandlerLink {
     /// Replies that could not be read, since the link was bound.
     pub fn malformed(&self) -> &Malformed {
         &self.malformed
+    }
+
+    /// From now on replies are read by the rules of another site.
+    pub fn adopt(&self, limits: &Limits, options: &Options) {
+        self.reply_terms.store(Arc::new(ReplyTerms::of(limits, options)));
     }
 
     /// Whether `handler` can go on using this link's sockets as they are.
@@ -101,8 +114,14 @@ impl HandlerLink {
         terms: Terms<'_>,
     ) -> Answer<'r> {
         let audience: Arc<dyn Audience> = Arc::clone(self) as _;
-        let tag = Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() };
+        let handshake = match websocket::accept_key(exchange.head) {
+            Ok(accept) => accept,
+            Err(fault) => return Answer::Fault(fault),
+        };
         let relayed = match exchange.head.framing() {
+            _ if let Some(accept) = &handshake => {
+                self.websocket(&mut exchange, &audience, terms, accept).await
+            }
             Framing::Length(length) if length > terms.limits.content_length => {
                 self.spool(&mut exchange, &audience, terms).await
             }
@@ -111,8 +130,11 @@ impl HandlerLink {
             }
             _ => self.send_whole(&mut exchange, &audience, terms).await,
         };
-        self.link.answered(tag);
-        match relayed {
+        // What an upgraded client said last may still be on its way.
+        if !exchange.client.is_upgraded() {
+            self.link.answered(tag(&exchange));
+        }
+        match relayed.or_else(|fault| exchange.client.fail(fault)) {
             Ok(relayed) => Answer::Relayed(relayed),
             Err(fault) => Answer::Fault(fault),
         }
@@ -139,8 +161,7 @@ impl HandlerLink {
     }
 
     fn send_request(&self, exchange: &Exchange<'_, '_>, message: Bytes) -> Result<(), Fault> {
-        let tag = Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() };
-        let replayable = is_idempotent(exchange.head.method());
+        let (tag, replayable) = (tag(exchange), is_idempotent(exchange.head.method()));
         self.send(Outgoing { message, delivery: Delivery::Request { tag, replayable } })
     }
 
@@ -152,6 +173,19 @@ impl HandlerLink {
             };
             Fault::new(FaultKind::NoHandler { retry_after: RETRY_AFTER }, detail)
         })
+    }
+
+    /// Passes on a message that came without HTTP.
+    pub fn message(
+        self: &Arc<Self>,
+        mut message: SocketMessage<'_>,
+        terms: Terms<'_>,
+    ) -> Result<(), Fault> {
+        let audience: Arc<dyn Audience> = Arc::clone(self) as _;
+        message.open(&audience);
+        let tag = Tag { conn: message.peer.conn.0, exchange: NO_EXCHANGE };
+        let message = message::encode_socket_message(&self.handler, &message, terms);
+        self.send(Outgoing { message, delivery: Delivery::Message { tag } })
     }
 
     /// Tells handlers that `conn` is gone, unless they have been told.
@@ -177,6 +211,10 @@ impl Audience for HandlerLink {
     fn left(&self, conn: ConnId) {
         self.notify(conn);
     }
+}
+
+fn tag(exchange: &Exchange<'_, '_>) -> Tag {
+    Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() }
 }
 
 fn link_limits(limits: &Limits) -> LinkLimits {

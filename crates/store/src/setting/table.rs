@@ -279,6 +279,13 @@ pub const SETTINGS: &[Setting] = &[
         "longest request target; nginx's large buffer"
     ),
     setting!(
+        "limits.websocket_message",
+        "bytes",
+        "1048576",
+        limit!(websocket_message_bytes_max, 1, GIB),
+        "largest message of a WebSocket client; whole in memory until its handler takes it"
+    ),
+    setting!(
         "net.tcp_keepalive",
         "0 or 1",
         "0",
@@ -312,6 +319,13 @@ pub const SETTINGS: &[Setting] = &[
         "0",
         flag!(options.relaxed_uri),
         "1: braces and ^ are allowed in a request target"
+    ),
+    setting!(
+        "sendfile.base",
+        "path",
+        "",
+        Effect::Text(|s, text| not_empty(text).map(|text| s.options.sendfile_base = text)),
+        "directory whose files handlers may have sent; without it none"
     ),
     setting!(
         "server.daemonize",

@@ -12,7 +12,7 @@ const TRIES_MAX: usize = 16;
 
 /// What could not be opened, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unopened {
+pub(crate) enum Unopened {
     Base(Errno),
     Name(Errno),
 }
@@ -20,7 +20,7 @@ pub(super) enum Unopened {
 /// Opens `path`, which is relative, for reading. A symbolic link may lead anywhere below `base`.
 ///
 /// What is opened may be a directory or a device: the caller looks.
-pub(super) fn beneath(base: &str, path: &Path) -> Result<File, Unopened> {
+pub(crate) fn beneath(base: &str, path: &Path) -> Result<File, Unopened> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = openat(CWD, base, flags, Mode::empty()).map_err(Unopened::Base)?;
     match by_kernel(fd.as_fd(), path) {

@@ -1,12 +1,14 @@
-//! Writes an exchange as the message its handler gets.
+//! Writes what a client sent as the message its handler gets.
 
 use super::{Terms, wire_protocol};
 use bytes::{Bytes, BytesMut};
-use edge::Exchange;
+use edge::{Exchange, Peer, SocketMessage};
 use http1::Version;
+use wire::message_socket::Kind;
 use wire::request::{
     Admission, ClientFields, FieldPolicy, HandlerRequest, HeaderDict, ServerFields,
 };
+use wire::websocket;
 
 /// Which of a request's messages this is.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,8 @@ pub(super) enum Written<'a> {
     UploadStart(&'a str),
     /// The body is in this file.
     UploadDone(&'a str),
+    /// WebSocket is asked for; the accept key of a 101.
+    Handshake(&'a str),
 }
 
 pub(super) fn encode(
@@ -25,25 +29,70 @@ pub(super) fn encode(
     terms: Terms<'_>,
     what: Written<'_>,
 ) -> Bytes {
-    let (head, peer) = (exchange.head, exchange.peer);
-    let mut server = ServerFields::default();
+    let mut headers = headers(exchange, terms);
     let body = match what {
         Written::Whole(body) => body,
         Written::UploadStart(file) => {
-            server.upload_start = Some(file.as_bytes());
+            headers.server.upload_start = Some(file.as_bytes());
             &[]
         }
         Written::UploadDone(file) => {
-            server.upload_start = Some(file.as_bytes());
-            server.upload_done = Some(file.as_bytes());
+            headers.server.upload_start = Some(file.as_bytes());
+            headers.server.upload_done = Some(file.as_bytes());
             &[]
         }
+        Written::Handshake(accept) => {
+            headers.method = b"WEBSOCKET_HANDSHAKE";
+            accept.as_bytes()
+        }
     };
-    let clobber = !terms.options.no_clobber_xff;
+    request(handler, exchange, &headers, body)
+}
+
+/// A message of a WebSocket; `headers` are those of its handshake.
+pub(super) fn encode_frame(
+    handler: &site::Handler,
+    exchange: &Exchange<'_, '_>,
+    headers: &mut HeaderDict<'_>,
+    message: &websocket::Message,
+) -> Bytes {
+    headers.method = b"WEBSOCKET";
+    headers.server.flags = Some(message.flags);
+    request(handler, exchange, headers, &message.payload)
+}
+
+/// A message that came without HTTP.
+pub(super) fn encode_socket_message(
+    handler: &site::Handler,
+    socket: &SocketMessage<'_>,
+    terms: Terms<'_>,
+) -> Bytes {
+    let (peer, message) = (socket.peer, socket.message);
     let headers = HeaderDict {
-        client: client_fields(exchange, clobber),
-        forwarded_for: clobber.then_some(&*peer.remote_addr),
-        server,
+        method: match message.kind {
+            Kind::Json => b"JSON",
+            Kind::Xml => b"XML",
+        },
+        ..server_headers(peer, terms)
+    };
+    let (path, body) = (&message.path[..], &message.body[..]);
+    let request = HandlerRequest {
+        sender: &handler.send_ident,
+        conn: peer.conn.0,
+        path,
+        headers: &headers,
+        body,
+    };
+    let mut out = BytesMut::with_capacity(256 + body.len());
+    request.encode(wire_protocol(handler.protocol), &mut out);
+    out.freeze()
+}
+
+/// All headers of a request.
+pub(super) fn headers<'a>(exchange: &Exchange<'a, '_>, terms: Terms<'a>) -> HeaderDict<'a> {
+    let (head, peer) = (exchange.head, exchange.peer);
+    HeaderDict {
+        client: client_fields(exchange, terms),
         method: head.method().as_bytes(),
         version: Some(match head.version() {
             Version::Http10 => "HTTP/1.0",
@@ -53,15 +102,35 @@ pub(super) fn encode(
         query: head.query().map(str::as_bytes),
         // A target with a fragment is refused: a client keeps it to itself.
         fragment: None,
+        ..server_headers(peer, terms)
+    }
+}
+
+/// What the server says of any client.
+fn server_headers<'a>(peer: &'a Peer, terms: Terms<'a>) -> HeaderDict<'a> {
+    let clobber = !terms.options.no_clobber_xff;
+    HeaderDict {
+        forwarded_for: clobber.then_some(&*peer.remote_addr),
+        server: ServerFields::default(),
         pattern: terms.pattern.as_bytes(),
         url_scheme: if peer.tls { "https" } else { "http" },
         remote_addr: &peer.remote_addr,
-    };
+        ..HeaderDict::default()
+    }
+}
+
+fn request(
+    handler: &site::Handler,
+    exchange: &Exchange<'_, '_>,
+    headers: &HeaderDict<'_>,
+    body: &[u8],
+) -> Bytes {
+    let head = exchange.head;
     let request = HandlerRequest {
         sender: &handler.send_ident,
-        conn: peer.conn.0,
+        conn: exchange.peer.conn.0,
         path: head.path().as_bytes(),
-        headers: &headers,
+        headers,
         body,
     };
     // The head with its keys quoted, the fields the server adds, and the body.
@@ -70,8 +139,9 @@ pub(super) fn encode(
     message.freeze()
 }
 
-fn client_fields<'a>(exchange: &Exchange<'a, '_>, clobber: bool) -> ClientFields<'a> {
-    let policy = FieldPolicy { keep_forwarded_for: !clobber, keep_underscores: false };
+fn client_fields<'a>(exchange: &Exchange<'a, '_>, terms: Terms<'_>) -> ClientFields<'a> {
+    let policy =
+        FieldPolicy { keep_forwarded_for: terms.options.no_clobber_xff, keep_underscores: false };
     let mut fields = ClientFields::new(policy);
     for (name, value) in exchange.head.fields() {
         match fields.push(name.as_bytes(), value) {

@@ -1,9 +1,12 @@
 //! What comes back from handlers: replies for clients, and requests that got none.
 
 use super::HandlerLink;
+use super::sendfile::file_reply;
+use arc_swap::ArcSwap;
 use bus::{LinkEvents, Tag, Undelivered};
 use bytes::Bytes;
 use edge::{AudienceId, ConnId, Delivered, Delivery, Failure, Registry};
+use site::{Limits, Options};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use wire::reply::{Extended, Reply, ReplyBody};
@@ -21,19 +24,37 @@ impl Malformed {
     }
 }
 
+/// By which replies are read: a link may outlive the site it was bound for.
+#[derive(Clone, Debug)]
+pub(super) struct ReplyTerms {
+    targets_max: usize,
+    queue_bytes_max: usize,
+    sendfile_base: Option<Arc<str>>,
+}
+
 #[derive(Debug)]
 pub(super) struct Replies {
     pub(super) id: AudienceId,
     pub(super) registry: Arc<Registry>,
-    pub(super) targets_max: usize,
-    pub(super) queue_bytes_max: usize,
+    pub(super) terms: Arc<ArcSwap<ReplyTerms>>,
     pub(super) link: Arc<OnceLock<Weak<HandlerLink>>>,
     pub(super) malformed: Arc<Malformed>,
 }
 
+impl ReplyTerms {
+    pub(super) fn of(limits: &Limits, options: &Options) -> Self {
+        Self {
+            targets_max: limits.handler_targets,
+            queue_bytes_max: limits.connection_queue_bytes,
+            sendfile_base: options.sendfile_base.as_deref().map(Arc::from),
+        }
+    }
+}
+
 impl LinkEvents for Replies {
     fn message(&self, message: Bytes) {
-        let reply = match Reply::parse(&message, self.targets_max) {
+        let terms = self.terms.load();
+        let reply = match Reply::parse(&message, terms.targets_max) {
             Ok(reply) => reply,
             Err(error) => {
                 let count = self.malformed.0.fetch_add(1, Ordering::Relaxed) + 1;
@@ -47,17 +68,17 @@ impl LinkEvents for Replies {
             ReplyBody::Close => Delivery::Close { by: self.id },
             ReplyBody::Extended(Extended::Ctl(ctl)) => {
                 for &conn in &reply.targets {
-                    self.control(ConnId(conn), ctl);
+                    self.control(ConnId(conn), ctl, &terms);
                 }
                 return;
             }
-            ReplyBody::Extended(Extended::Filter { name, .. }) => {
-                tracing::warn!(filter = %name.escape_ascii(), "a reply names an unknown filter; known: ctl");
-                return;
-            }
+            ReplyBody::Extended(extended) => match filter(&extended, &terms) {
+                Some(delivery) => delivery,
+                None => return,
+            },
         };
         for &conn in &reply.targets {
-            self.deliver(ConnId(conn), delivery.clone());
+            self.deliver(ConnId(conn), delivery.clone(), &terms);
         }
     }
 
@@ -73,22 +94,22 @@ impl LinkEvents for Replies {
 }
 
 impl Replies {
-    fn control(&self, conn: ConnId, ctl: wire::reply::Ctl) {
+    fn control(&self, conn: ConnId, ctl: wire::reply::Ctl, terms: &ReplyTerms) {
         if ctl.keep_alive {
-            self.deliver(conn, Delivery::KeepAlive);
+            self.deliver(conn, Delivery::KeepAlive, terms);
         }
         if let Some(credits) = ctl.credits {
-            self.deliver(conn, Delivery::Credits(credits));
+            self.deliver(conn, Delivery::Credits(credits), terms);
         }
         if ctl.cancel {
             // A cancel of a connection that is gone has got what it wanted: no notice.
             let cancel = Delivery::Cancel { by: self.id };
-            let _gone = self.registry.deliver(conn, cancel, self.queue_bytes_max);
+            let _gone = self.registry.deliver(conn, cancel, terms.queue_bytes_max);
         }
     }
 
-    fn deliver(&self, conn: ConnId, delivery: Delivery) {
-        match self.registry.deliver(conn, delivery, self.queue_bytes_max) {
+    fn deliver(&self, conn: ConnId, delivery: Delivery, terms: &ReplyTerms) {
+        match self.registry.deliver(conn, delivery, terms.queue_bytes_max) {
             Delivered::Queued => {}
             Delivered::Gone => {
                 if let Some(link) = self.link.get().and_then(Weak::upgrade) {
@@ -96,8 +117,24 @@ impl Replies {
                 }
             }
             Delivered::Overflow => {
-                tracing::warn!(%conn, limit = self.queue_bytes_max, "limits.connection_queue reached, the client reads too slowly");
+                tracing::warn!(%conn, limit = terms.queue_bytes_max, "limits.connection_queue reached, the client reads too slowly");
             }
+        }
+    }
+}
+
+/// What an extended reply other than `ctl` asks for; one that can't be obeyed closes nothing.
+fn filter(extended: &Extended, terms: &ReplyTerms) -> Option<Delivery> {
+    let Extended::Filter { name, .. } = extended else { return None };
+    if **name != *b"sendfile" {
+        tracing::warn!(filter = %name.escape_ascii(), "a reply names an unknown filter; known: ctl, sendfile");
+        return None;
+    }
+    match file_reply(terms.sendfile_base.as_ref(), &extended.args()) {
+        Ok(reply) => Some(Delivery::File(Arc::new(reply))),
+        Err(error) => {
+            tracing::warn!(%error, "dropped a reply");
+            None
         }
     }
 }

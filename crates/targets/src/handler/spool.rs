@@ -54,7 +54,7 @@ impl HandlerLink {
                     spool.push(piece).await?;
                 }
                 Turn::BodyEnd => break,
-                Turn::Credits(_) => {}
+                Turn::Credits(_) | Turn::Upgraded => {}
                 // Dropping the spool removes the file.
                 Turn::Failed(fault) => return Err(fault),
                 Turn::Over(relayed) => return Ok(relayed),
@@ -62,7 +62,12 @@ impl HandlerLink {
         }
         spool.flush().await?;
         let done = self.request(exchange, terms, Written::UploadDone(&spool.name));
-        self.send_request(exchange, done)?;
+        if exchange.client.is_answered() {
+            // Nobody waits for an answer to it, but the handler still gets its file.
+            self.send(Outgoing { message: done, delivery: Delivery::Notice })?;
+        } else {
+            self.send_request(exchange, done)?;
+        }
         spool.keep()?;
         exchange.client.expect_answer(terms.limits.handler_timeout);
         exchange.client.relay(&mut exchange.body).await
