@@ -232,10 +232,6 @@ impl<'w> Conversation<'w> {
                 (bytes, None)
             }
             // What follows the end would be read as the next response.
-            Err(broken @ Broken::Excess { end }) => {
-                tracing::warn!(conn = %self.line.conn(), %broken, "a handler broke HTTP framing");
-                (bytes.slice(..end), Some(CloseReason::HandlerBrokeFraming))
-            }
             Err(broken) => {
                 tracing::warn!(conn = %self.line.conn(), %broken, "a handler broke HTTP framing");
                 let end = if let Broken::Excess { end } = broken { end } else { 0 };

@@ -93,8 +93,10 @@ impl FaultKind {
             Self::UpstreamBroken => (Upstream, 502, true, "The back end's answer is not HTTP."),
             Self::UpstreamTimeout => (Upstream, 504, true, "The back end did not answer in time."),
             Self::NoHandler { .. } => (Handler, 503, true, "No handler is there to answer."),
-            Self::HandlerGone => (Handler, 502, true, "The handler left without an answer."),
-            Self::HandlerTimeout => (Handler, 504, true, "The handler did not answer in time."),
+            // A handler that is late after all would answer the next request: replies name a
+            // connection, not a request.
+            Self::HandlerGone => (Handler, 502, false, "The handler left without an answer."),
+            Self::HandlerTimeout => (Handler, 504, false, "The handler did not answer in time."),
             Self::Internal => (Ours, 500, true, "The server could not do this."),
             Self::StoreFull => (Ours, 507, false, "There is no room for the body."),
             Self::Overloaded { .. } => (Ours, 503, false, "Too many connections are open."),
