@@ -4,8 +4,8 @@ mod client;
 mod handler;
 mod site;
 
-pub(crate) use client::{Client, Reply};
-pub(crate) use handler::Handler;
+pub(crate) use client::Client;
+pub(crate) use handler::{Handler, Message, asked, ok};
 pub(crate) use site::{HandlerSpec, SiteBuilder};
 
 use server::{Boot, Server};
@@ -32,12 +32,22 @@ impl Running {
     /// Starts what `site` describes; `{}` in its paths and specs stands for the test's folder.
     pub(crate) async fn start(site: &SiteBuilder) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::start_in(folder, site, Some("127.0.0.1:0".parse().unwrap())).await
+    }
+
+    /// The same, in a folder that holds something already, listening where `site` says unless
+    /// `listen` overrides it.
+    pub(crate) async fn start_in(
+        folder: TempDir,
+        site: &SiteBuilder,
+        listen: Option<SocketAddr>,
+    ) -> Self {
         site.write(folder.path());
         let boot = Boot {
             database: folder.path().join("config.sqlite"),
             uuid: UUID.to_owned(),
-            listen: Some("127.0.0.1:0".parse().unwrap()),
-            inside_chroot: false,
+            listen,
+            held: None,
         };
         let server = match Server::start(boot).await {
             Ok(server) => server,
@@ -64,6 +74,16 @@ impl Running {
         Handler::connect(&spec).await
     }
 
+    /// Returns once only so many connections are open.
+    pub(crate) async fn until_open(&self, count: usize) {
+        until(|| self.server.registry().len() == count).await;
+    }
+
+    /// Returns once so many requests wait for the first handler row.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        until(|| self.server.live().handlers[0].link().stats().queued == count).await;
+    }
+
     /// Puts another site into the database and reloads.
     pub(crate) async fn reload(&self, site: &SiteBuilder) -> Result<(), String> {
         site.write(self.folder());
@@ -71,10 +91,57 @@ impl Running {
     }
 
     /// What stands in the access log once the server has stopped.
-    pub(crate) async fn stop(self) -> Vec<Vec<String>> {
+    pub(crate) async fn stop(self) -> Vec<LogLine> {
         within(self.server.stop()).await;
         let log = std::fs::read(self.folder.path().join("access.log")).unwrap_or_default();
-        log.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(fields).collect()
+        log.split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(LogLine::read)
+            .collect()
+    }
+}
+
+/// One line of the access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogLine {
+    pub(crate) host: String,
+    pub(crate) remote: String,
+    pub(crate) remote_port: String,
+    pub(crate) time: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) version: String,
+    pub(crate) status: String,
+    pub(crate) sent: String,
+    pub(crate) target: String,
+    pub(crate) took: String,
+    pub(crate) close: String,
+}
+
+impl LogLine {
+    fn read(line: &[u8]) -> Self {
+        let fields: [String; 12] = fields(line).try_into().expect("twelve fields");
+        let [host, remote, remote_port, time, method, path, rest @ ..] = fields;
+        let [version, status, sent, target, took, close] = rest;
+        Self {
+            host,
+            remote,
+            remote_port,
+            time,
+            method,
+            path,
+            version,
+            status,
+            sent,
+            target,
+            took,
+            close,
+        }
+    }
+
+    /// Path, status and close reason, which is what most tests ask for.
+    pub(crate) fn short(&self) -> (&str, &str, &str) {
+        (&self.path, &self.status, &self.close)
     }
 }
 
@@ -84,6 +151,23 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
         Ok(output) => output,
         Err(_) => panic!("took longer than {PATIENCE:?}"),
     }
+}
+
+/// Ports of this machine that were free a moment ago, for what can't be told to take any.
+pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let held = [(); COUNT].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Returns once `condition` holds, for what can only be asked and tells nobody.
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    let mut again = tokio::time::interval(Duration::from_millis(2));
+    within(async {
+        while !condition() {
+            again.tick().await;
+        }
+    })
+    .await;
 }
 
 fn fields(line: &[u8]) -> Vec<String> {

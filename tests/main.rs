@@ -1,1 +1,16 @@
 //! The whole server, driven through sockets: a table of contents.
+
+#![cfg(test)]
+
+mod harness;
+
+mod access_log;
+mod dir;
+mod handler;
+mod keep_alive;
+mod limits;
+mod proxy;
+mod reload;
+mod routing;
+mod shutdown;
+mod uploads;

@@ -3,7 +3,7 @@
 use super::within;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -34,12 +34,38 @@ impl Reply {
 
 impl Client {
     pub(crate) async fn connect(addr: SocketAddr) -> Self {
-        let stream = within(TcpStream::connect(addr)).await.unwrap();
+        Self::over(within(TcpStream::connect(addr)).await.unwrap())
+    }
+
+    /// Whoever is at the other end of `stream`.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         Self { stream, read: Vec::new() }
+    }
+
+    /// A client whose kernel takes little in advance of what it reads.
+    pub(crate) async fn connect_with_small_buffer(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::over(within(socket.connect(addr)).await.unwrap())
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         within(self.stream.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    pub(crate) fn local_port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
+    }
+
+    /// Sends to a server that may have closed already.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+        within(self.stream.write_all(bytes.as_ref())).await.ok();
+    }
+
+    /// Whether the server has said anything.
+    pub(crate) async fn has_input(&mut self) -> bool {
+        let wait = std::time::Duration::from_millis(1);
+        !self.read.is_empty() || tokio::time::timeout(wait, self.stream.readable()).await.is_ok()
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
@@ -73,7 +99,11 @@ impl Client {
 
     pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
-            assert!(self.fill().await > 0, "closed after {:?}", self.read.escape_ascii().to_string());
+            assert!(
+                self.fill().await > 0,
+                "closed after {:?}",
+                self.read.escape_ascii().to_string()
+            );
         }
         self.read.drain(..length).collect()
     }
@@ -83,7 +113,11 @@ impl Client {
             if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
                 return self.read.drain(..at + end.len()).collect();
             }
-            assert!(self.fill().await > 0, "closed after {:?}", self.read.escape_ascii().to_string());
+            assert!(
+                self.fill().await > 0,
+                "closed after {:?}",
+                self.read.escape_ascii().to_string()
+            );
         }
     }
 
@@ -125,9 +159,7 @@ impl Client {
 
     /// Reads once; a reset counts as a close.
     async fn fill(&mut self) -> usize {
-        let mut buffer = [0; 16 << 10];
-        let count = within(self.stream.read(&mut buffer)).await.unwrap_or(0);
-        self.read.extend_from_slice(&buffer[..count]);
-        count
+        self.read.reserve(16 << 10);
+        within(self.stream.read_buf(&mut self.read)).await.unwrap_or(0)
     }
 }

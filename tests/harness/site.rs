@@ -64,7 +64,9 @@ impl SiteBuilder {
             port: Cell::Integer(1),
             use_ssl: Cell::Integer(0),
         });
-        for (id, (extension, mimetype)) in (1..).zip([(".html", "text/html"), (".txt", "text/plain")]) {
+        for (id, (extension, mimetype)) in
+            (1..).zip([(".html", "text/html"), (".txt", "text/plain")])
+        {
             let (mimetype, extension) = (text(mimetype), text(extension));
             site.rows.mimetypes.push(MimetypeRow { id, mimetype, extension });
         }

@@ -3,8 +3,8 @@
 use crate::error::StartFault;
 use edge::{AudienceId, Registry, Rules};
 use site::{Handler, Site};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use targets::dir::Directory;
 use targets::handler::HandlerLink;
 use targets::proxy::Upstream;
@@ -18,6 +18,8 @@ pub struct Live {
     pub proxies: Vec<Upstream>,
     /// By `site::Handler::index`.
     pub handlers: Vec<Arc<HandlerLink>>,
+    /// Links of earlier sites, which live for as long as a connection has seen them.
+    retired: Vec<Weak<HandlerLink>>,
 }
 
 static LINKS: AtomicUsize = AtomicUsize::new(0);
@@ -30,56 +32,59 @@ impl Live {
         previous: Option<&Self>,
         registry: &Arc<Registry>,
     ) -> Result<Self, StartFault> {
-        let handlers = bind_all(&site, previous, registry).await?;
+        let known = previous.map(Self::links).unwrap_or_default();
+        let handlers = bind_all(&site, &known, registry).await?;
+        let is_retired =
+            |link: &&Arc<HandlerLink>| !handlers.iter().any(|new| Arc::ptr_eq(new, link));
+        let retired = known.iter().filter(is_retired).map(Arc::downgrade).collect();
         let mime = Arc::new(site.mime.clone());
         let dirs = site.dirs.iter();
         let dirs = dirs.map(|dir| Directory::new(Arc::clone(dir), Arc::clone(&mime))).collect();
         let proxies = site.proxies.iter();
         let proxies = proxies.map(|proxy| Upstream::new(Arc::clone(proxy), &site.limits)).collect();
         let rules = Arc::new(rules(&site));
-        Ok(Self { site, rules, dirs, proxies, handlers })
+        Ok(Self { site, rules, dirs, proxies, handlers, retired })
     }
 
-    fn link_for(&self, handler: &Handler) -> Option<Arc<HandlerLink>> {
-        self.handlers.iter().find(|link| link.serves(handler)).cloned()
+    /// Every link that holds its addresses.
+    fn links(&self) -> Vec<Arc<HandlerLink>> {
+        let retired = self.retired.iter().filter_map(Weak::upgrade);
+        self.handlers.iter().cloned().chain(retired).collect()
     }
 }
 
 async fn bind_all(
     site: &Site,
-    previous: Option<&Live>,
+    known: &[Arc<HandlerLink>],
     registry: &Arc<Registry>,
 ) -> Result<Vec<Arc<HandlerLink>>, StartFault> {
-    // A row that keeps an address but changes what is spoken there must let go of it first. Should
-    // the rest then fail, the old row is bound again, so that the old site is whole.
-    let mut released = Vec::new();
-    for old in previous.map(|live| live.handlers.as_slice()).unwrap_or_default() {
-        let in_the_way = site.handlers.iter().any(|new| !old.serves(new) && collide(old, new));
-        if in_the_way && !site.handlers.iter().any(|new| old.serves(new)) {
-            old.link().close().await;
-            released.push(old);
-        }
-    }
+    let kept = |handler: &Handler| known.iter().find(|link| link.serves(handler));
+    let is_kept = |old: &HandlerLink| site.handlers.iter().any(|new| old.serves(new));
+    let in_the_way = |handler: &Handler| -> Vec<&Arc<HandlerLink>> {
+        known.iter().filter(|old| collide(old, handler) && !is_kept(old)).collect()
+    };
     let mut links = Vec::with_capacity(site.handlers.len());
     for handler in &site.handlers {
-        if let Some(link) = previous.and_then(|live| live.link_for(handler)) {
-            links.push(link);
-            continue;
-        }
-        match bind(handler, site, registry).await {
-            Ok(link) => links.push(link),
-            Err(fault) => {
-                for old in released {
-                    tracing::error!(
-                        send_spec = old.handler().send_spec,
-                        "a handler's sockets were closed for a configuration that then failed; reload or restart"
-                    );
-                }
-                return Err(fault);
-            }
-        }
+        links.push(match kept(handler) {
+            Some(link) => Some(Arc::clone(link)),
+            None if in_the_way(handler).is_empty() => Some(bind(handler, site, registry).await?),
+            None => None,
+        });
     }
-    Ok(links)
+    // A row that keeps an address but changes what is spoken there: the old link must let go of it
+    // first. This comes last, when little else can fail.
+    for (handler, link) in site.handlers.iter().zip(&mut links).filter(|(_, link)| link.is_none()) {
+        for old in in_the_way(handler) {
+            old.close().await;
+        }
+        *link = Some(bind(handler, site, registry).await.inspect_err(|_| {
+            tracing::error!(
+                send_spec = handler.send_spec,
+                "a handler's sockets were closed for a configuration that then failed; reload again"
+            );
+        })?);
+    }
+    Ok(links.into_iter().flatten().collect())
 }
 
 async fn bind(

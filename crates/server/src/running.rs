@@ -174,7 +174,7 @@ impl Server {
             let _all = tokio::time::timeout(deadline, registry.emptied()).await;
         }
         for handler in &live.handlers {
-            handler.link().close().await;
+            handler.close().await;
         }
     }
 }

@@ -16,6 +16,7 @@ use edge::{
 };
 use http1::Framing;
 use site::{HandlerProtocol, Limits, Options, Uploads};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use message::Written;
@@ -36,6 +37,7 @@ pub struct HandlerLink {
     notified: Notified,
     malformed: Arc<Malformed>,
     reply_terms: Arc<ArcSwap<ReplyTerms>>,
+    is_closed: AtomicBool,
 }
 
 /// What a request to a handler must know of its site.
@@ -74,7 +76,9 @@ impl HandlerLink {
         };
         let link = Link::bind(spec, link_limits(limits), Arc::new(replies)).await?;
         let notified = Notified::default();
-        let this = Arc::new(Self { id, handler, link, notified, malformed, reply_terms });
+        let is_closed = AtomicBool::new(false);
+        let this =
+            Arc::new(Self { id, handler, link, notified, malformed, reply_terms, is_closed });
         own.set(Arc::downgrade(&this)).expect("only this function sets it");
         Ok(this)
     }
@@ -100,11 +104,18 @@ impl HandlerLink {
     /// Whether `handler` can go on using this link's sockets as they are.
     pub fn serves(&self, handler: &site::Handler) -> bool {
         let ours = &*self.handler;
-        ours.send_spec == handler.send_spec
+        !self.is_closed.load(Ordering::Relaxed)
+            && ours.send_spec == handler.send_spec
             && ours.recv_spec == handler.recv_spec
             && ours.send_ident == handler.send_ident
             && ours.recv_ident == handler.recv_ident
             && ours.protocol == handler.protocol
+    }
+
+    /// Gives up both addresses, for good.
+    pub async fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.link.close().await;
     }
 
     /// Sends the request and passes on what handlers answer.
@@ -199,6 +210,17 @@ impl HandlerLink {
         let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
         if let Err(why) = self.link.send(notice) {
             tracing::debug!(%conn, %why, "a disconnect notice was not sent");
+        }
+    }
+}
+
+impl Drop for HandlerLink {
+    /// The last connection that used a link of an earlier configuration has just left: its notice
+    /// is still to be written.
+    fn drop(&mut self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let link = self.link.clone();
+            runtime.spawn(async move { link.close().await });
         }
     }
 }

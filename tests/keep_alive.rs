@@ -1,0 +1,179 @@
+//! How long a connection lives: versions, Connection fields, bodies that nobody read, and silence.
+
+use crate::harness::{Running, SiteBuilder, within};
+use std::time::{Duration, Instant};
+
+fn site() -> SiteBuilder {
+    SiteBuilder::new().dir("/", "{}/")
+}
+
+#[tokio::test]
+async fn versions_and_connection_fields_decide() {
+    let server = Running::start(&site()).await;
+    for (version, fields, keeps) in [
+        ("1.1", "", true),
+        ("1.1", "Connection: keep-alive\r\n", true),
+        ("1.1", "Connection: close\r\n", false),
+        ("1.1", "Connection: x, CLOSE\r\n", false),
+        ("1.1", "Connection: x\r\nConnection: close\r\n", false),
+        ("1.0", "", false),
+        ("1.0", "Connection: keep-alive\r\n", true),
+        ("1.0", "Connection: keep-alive, close\r\n", false),
+    ] {
+        let mut client = server.client().await;
+        let request = format!("GET /x HTTP/{version}\r\nHost: localhost\r\n{fields}\r\n");
+        client.send(&request).await;
+        let reply = client.reply().await;
+        assert_eq!(reply.status, 404, "{request}");
+        let connection = reply.field("connection");
+        if keeps {
+            assert_eq!(connection, (version == "1.0").then_some("keep-alive"), "{request}");
+            client.send(request).await;
+            assert_eq!(client.reply().await.status, 404);
+        } else {
+            assert_eq!(connection, Some("close"), "{request}");
+            client.closed().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_http_1_0_client_gets_a_response_it_can_read() {
+    let site = SiteBuilder::new().handler("/h", "main");
+    let server = Running::start(&site).await;
+    let mut handler = server.handler("main").await;
+    let mut client = server.client().await;
+    client.send("GET /h HTTP/1.0\r\n\r\n").await;
+    let request = handler.request().await;
+    assert_eq!(request.header("VERSION"), Some("HTTP/1.0"));
+    handler.answer(&request, "ok").await;
+    assert_eq!(client.reply().await.text(), "ok");
+}
+
+#[tokio::test]
+async fn a_request_may_come_byte_by_byte_and_after_an_empty_line() {
+    let server = Running::start(&site()).await;
+    let mut client = server.client().await;
+    for _ in 0..2 {
+        for byte in b"\r\nGET /x HTTP/1.1\r\nHost: localhost\r\n\r\n" {
+            client.send([*byte]).await;
+        }
+        assert_eq!(client.reply().await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_close_and_busy_ones_do_not() {
+    let server = Running::start(&site().setting("timeout.idle", "1")).await;
+    let (mut idle, mut busy) = (server.client().await, server.client().await);
+    let began = Instant::now();
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    while began.elapsed() < Duration::from_millis(2500) {
+        assert_eq!(busy.get("/x").await.status, 404);
+        tick.tick().await;
+    }
+    idle.closed().await;
+    busy.closed().await;
+    server.until_open(0).await;
+    assert!(began.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_head_that_stops_coming_is_408() {
+    let server = Running::start(&site().setting("timeout.head", "1")).await;
+    let mut client = server.client().await;
+    client.send("GET /x HTTP/1.1\r\nHo").await;
+    let began = Instant::now();
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.field("connection")), (408, Some("close")));
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+    client.closed().await;
+    let log = server.stop().await;
+    assert_eq!(log[0].short(), ("-", "408", "deadline_head"));
+}
+
+/// One byte now and then is no progress: the deadline is on the whole head.
+#[tokio::test]
+async fn a_head_that_trickles_is_408() {
+    let server = Running::start(&site().setting("timeout.head", "1")).await;
+    let mut client = server.client().await;
+    client.send("GET /x HTTP/1.1\r\nX-Long: ").await;
+    let began = Instant::now();
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    while !client.has_input().await {
+        tick.tick().await;
+        assert!(began.elapsed() < Duration::from_secs(15), "nothing within {:?}", began.elapsed());
+        client.try_send("x").await;
+    }
+    assert_eq!(client.reply().await.status, 408);
+}
+
+#[tokio::test]
+async fn clients_that_wait_are_invited_or_answered() {
+    let site = SiteBuilder::new().handler("/h", "main").dir("/", "{}/");
+    let server = Running::start(&site).await;
+    let mut handler = server.handler("main").await;
+    let mut client = server.client().await;
+    let post =
+        "POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    client.send(post).await;
+    assert_eq!(client.until(b"\r\n\r\n").await, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("hi").await;
+    let request = handler.request().await;
+    assert_eq!(request.body, b"hi");
+    handler.answer(&request, "ok").await;
+    assert_eq!(client.reply().await.text(), "ok");
+    // A client that did not wait is not invited.
+    client.send(format!("{post}hi")).await;
+    let request = handler.request().await;
+    handler.answer(&request, "ok").await;
+    assert_eq!(client.reply().await.text(), "ok");
+    // A final answer instead: the client may send the body or not, so the connection must end.
+    client
+        .send("POST /file HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.field("connection")), (405, Some("close")));
+    client.closed().await;
+    let mut client = server.client().await;
+    client.send("GET /h HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\n\r\n").await;
+    assert_eq!(client.reply().await.status, 417);
+}
+
+#[tokio::test]
+async fn an_unread_body_is_skipped_if_it_is_small() {
+    let server = Running::start(&site()).await;
+    let mut client = server.client().await;
+    for (framing, body) in [
+        ("Content-Length: 100000", "x".repeat(100_000)),
+        (
+            "Transfer-Encoding: chunked",
+            format!("{:x}\r\n{}\r\n0\r\n\r\n", 70_000, "x".repeat(70_000)),
+        ),
+    ] {
+        client
+            .send(format!("POST /x HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n{body}"))
+            .await;
+        assert_eq!(client.reply().await.status, 405, "{framing}");
+        assert_eq!(client.get("/x").await.status, 404, "{framing}: the next request is the next");
+    }
+}
+
+#[tokio::test]
+async fn a_large_unread_body_ends_the_connection_after_the_answer() {
+    let server = Running::start(&site()).await;
+    for framing in ["Content-Length: 100000000", "Transfer-Encoding: chunked"] {
+        let mut client = server.client().await;
+        client.send(format!("POST /x HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n")).await;
+        let mut chunk = b"2710\r\n".to_vec();
+        chunk.extend_from_slice(&[b'x'; 10_000]);
+        chunk.extend_from_slice(b"\r\n");
+        // The answer must arrive although the client goes on sending.
+        for _ in 0..60 {
+            client.try_send(&chunk).await;
+        }
+        assert_eq!(client.reply().await.status, 405, "{framing}");
+        client.closed().await;
+    }
+    within(server.stop()).await;
+}

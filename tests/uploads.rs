@@ -1,0 +1,280 @@
+//! Bodies too large for one message: a file, between an upload's start and its done message.
+
+use crate::harness::{Client, Handler, Message, Running, SiteBuilder, until};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+const START: &str = "x-mongrel2-upload-start";
+const DONE: &str = "x-mongrel2-upload-done";
+
+fn site() -> SiteBuilder {
+    SiteBuilder::new()
+        .handler("/up", "main")
+        .setting("limits.content_length", "1000")
+        .setting("upload.temp_store", "{}/uploads/body.XXXXXX")
+}
+
+async fn start(site: &SiteBuilder) -> (Running, Handler) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("uploads")).unwrap();
+    let server = Running::start_in(folder, site, Some("127.0.0.1:0".parse().unwrap())).await;
+    let handler = server.handler("main").await;
+    (server, handler)
+}
+
+fn files(server: &Running) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(server.folder().join("uploads")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn body(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| (at / 7) as u8).collect()
+}
+
+/// Announces a body of `length` bytes; gives what the handler hears then.
+async fn announce(client: &mut Client, handler: &mut Handler, length: usize) -> Message {
+    client
+        .send(format!("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"))
+        .await;
+    let start = handler.request().await;
+    assert!(start.header(START).is_some() && start.header(DONE).is_none(), "{start:?}");
+    assert_eq!(start.body, b"");
+    start
+}
+
+#[tokio::test]
+async fn a_large_body_goes_to_a_file_between_two_messages() {
+    let (server, mut handler) = start(&site()).await;
+    let mut client = server.client().await;
+    for length in [1001, 600_000, 5_000_000] {
+        let body = body(length);
+        let start = announce(&mut client, &mut handler, length).await;
+        let name = start.header(START).unwrap().to_owned();
+        assert!(
+            name.starts_with(server.folder().join("uploads/body.").to_str().unwrap()),
+            "{name}"
+        );
+        client.send(&body).await;
+        let done = handler.request().await;
+        assert_eq!((done.header(START), done.header(DONE)), (Some(&*name), Some(&*name)));
+        assert_eq!((done.conn, done.body.as_slice()), (start.conn, &b""[..]));
+        assert_eq!(done.header("content-length"), Some(&*length.to_string()));
+        assert!(std::fs::read(&name).unwrap() == body, "{length} bytes in the file");
+        handler.answer(&done, "thanks").await;
+        assert_eq!(client.reply().await.text(), "thanks");
+        // From now on it is the handler's file.
+        std::fs::remove_file(&name).unwrap();
+    }
+    assert_eq!(files(&server), [] as [PathBuf; 0]);
+}
+
+#[tokio::test]
+async fn a_body_within_the_limit_is_part_of_the_message() {
+    let (server, mut handler) = start(&site()).await;
+    let mut client = server.client().await;
+    let body = body(1000);
+    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n").await;
+    client.send(&body).await;
+    let request = handler.request().await;
+    assert!(request.header(START).is_none() && request.body == body);
+    assert_eq!(files(&server), [] as [PathBuf; 0]);
+}
+
+#[tokio::test]
+async fn a_handler_refuses_an_upload_by_the_empty_reply() {
+    let (server, mut handler) = start(&site()).await;
+    for words in ["", "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"] {
+        let mut client = server.client().await;
+        let start = announce(&mut client, &mut handler, 5_000_000).await;
+        client.send(body(500_000)).await;
+        until(|| files(&server).len() == 1).await;
+        if !words.is_empty() {
+            handler.reply(start.conn, words).await;
+        }
+        handler.close(start.conn).await;
+        assert_eq!(client.rest().await, words.as_bytes());
+        until(|| files(&server).is_empty()).await;
+        handler.expect_silence(&server, "/up").await;
+    }
+}
+
+#[tokio::test]
+async fn a_handler_may_answer_before_the_body_is_whole() {
+    let (server, mut handler) = start(&site()).await;
+    let mut client = server.client().await;
+    let body = body(100_000);
+    let start = announce(&mut client, &mut handler, body.len()).await;
+    client.send(&body[..50_000]).await;
+    handler.answer(&start, "early").await;
+    assert_eq!(client.reply().await.text(), "early");
+    client.send(&body[50_000..]).await;
+    // The handler is told that the file is there; its answer has been given.
+    let done = handler.request().await;
+    assert_eq!(done.header(DONE), start.header(START));
+    assert!(std::fs::read(done.header(DONE).unwrap()).unwrap() == body);
+    client.send("GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let next = handler.request().await;
+    handler.answer(&next, "next").await;
+    assert_eq!(client.reply().await.text(), "next");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_takes_its_file_along() {
+    let (server, mut handler) = start(&site()).await;
+    for how in ["close", "reset", "bad chunk"] {
+        let mut client = server.client().await;
+        let conn = if how == "bad chunk" {
+            client
+                .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")
+                .await;
+            handler.request().await.conn
+        } else {
+            announce(&mut client, &mut handler, 2_000_000).await.conn
+        };
+        until(|| files(&server).len() == 1).await;
+        match how {
+            "close" => {
+                client.send(body(700_000)).await;
+                drop(client);
+            }
+            "reset" => client.reset(),
+            _ => {
+                client.send("nonsense\r\n").await;
+                assert_eq!(client.reply().await.status, 400);
+                client.closed().await;
+            }
+        }
+        assert_eq!(handler.notice().await, conn, "{how}");
+        until(|| files(&server).is_empty()).await;
+        handler.expect_silence(&server, "/up").await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_given_up() {
+    let (server, mut handler) = start(&site().setting("timeout.body", "1")).await;
+    let mut client = server.client().await;
+    let start = announce(&mut client, &mut handler, 2_000_000).await;
+    client.send(body(1000)).await;
+    assert_eq!(client.reply().await.status, 408);
+    client.closed().await;
+    assert_eq!(handler.notice().await, start.conn);
+    until(|| files(&server).is_empty()).await;
+}
+
+#[tokio::test]
+async fn without_a_store_a_large_body_is_413() {
+    let site = SiteBuilder::new().handler("/up", "main").setting("limits.content_length", "1000");
+    let (server, mut handler) = start(&site).await;
+    let mut client = server.client().await;
+    client
+        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    assert_eq!(client.reply().await.status, 413, "and no invitation to send it");
+    client.closed().await;
+    let mut client = server.client().await;
+    client
+        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n")
+        .await;
+    client.send(body(1001)).await;
+    assert_eq!(client.reply().await.status, 413);
+    client.closed().await;
+    handler.expect_silence(&server, "/up").await;
+    for line in server.stop().await.iter().filter(|line| line.status == "413") {
+        assert_eq!(line.close, "limit_body_bytes");
+    }
+}
+
+#[tokio::test]
+async fn no_upload_is_larger_than_upload_size() {
+    let (server, mut handler) = start(&site().setting("limits.upload_size", "5000")).await;
+    let mut client = server.client().await;
+    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5001\r\n\r\n").await;
+    assert_eq!(client.reply().await.status, 413);
+    let mut client = server.client().await;
+    client
+        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1389\r\n")
+        .await;
+    let start = handler.request().await;
+    client.send(body(5001)).await;
+    assert_eq!(client.reply().await.status, 413);
+    assert_eq!(handler.notice().await, start.conn);
+    until(|| files(&server).is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_an_upload() {
+    let (server, mut handler) = start(&site()).await;
+    let mut client = server.client().await;
+    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    let start = handler.request().await;
+    let name = start.header(START).unwrap().to_owned();
+    client.send("5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n").await;
+    let done = handler.request().await;
+    assert_eq!(done.header(DONE), Some(&*name));
+    assert_eq!(std::fs::read(&name).unwrap(), b"hello world");
+    handler.answer(&done, "ok").await;
+    assert_eq!(client.reply().await.text(), "ok");
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_it_is_invited() {
+    let (server, mut handler) = start(&site()).await;
+    let mut client = server.client().await;
+    client
+        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    handler.request().await;
+    assert_eq!(client.until(b"\r\n\r\n").await, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.send(body(2000)).await;
+    let done = handler.request().await;
+    handler.answer(&done, "ok").await;
+    assert_eq!(client.reply().await.text(), "ok");
+}
+
+/// A handler opens the file that these headers name: they must be ours alone.
+#[tokio::test]
+async fn forged_headers_never_reach_a_handler() {
+    let (server, mut handler) = start(&site()).await;
+    let mut client = server.client().await;
+    let forged = "X-Mongrel2-Upload-Start: /etc/passwd\r\nx-mongrel2-upload-done: /etc/passwd\r\n\
+                  X_Mongrel2_Upload_Done: /etc/passwd\r\nX-Mongrel2-Other: 1\r\n";
+    client.send(format!("GET /up HTTP/1.1\r\nHost: localhost\r\n{forged}\r\n")).await;
+    let request = handler.request().await;
+    assert!(!request.raw.windows(6).any(|at| at == b"passwd"), "{}", request.raw.escape_ascii());
+    handler.answer(&request, "ok").await;
+    client.reply().await;
+    client
+        .send(format!(
+            "POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n{forged}\r\n"
+        ))
+        .await;
+    client.send(body(2000)).await;
+    for _ in 0..2 {
+        let message = handler.request().await;
+        assert!(!message.raw.windows(6).any(|at| at == b"passwd"), "{message:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_file_has_the_mode_that_was_asked_for() {
+    for (setting, mode) in [(None, 0o600), (Some("0644"), 0o644), (Some("0666"), 0o666)] {
+        let site = setting.map_or_else(site, |mode| site().setting("upload.temp_store_mode", mode));
+        let (server, mut handler) = start(&site).await;
+        let mut client = server.client().await;
+        let start = announce(&mut client, &mut handler, 2000).await;
+        let metadata = std::fs::metadata(start.header(START).unwrap()).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o7777, mode, "{setting:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_is_500_and_the_server_goes_on() {
+    let site =
+        site().rows(|rows| rows.settings[1].value = store::Cell::Text("/nowhere/XXXXXX".into()));
+    let (server, mut handler) = start(&site).await;
+    let mut client = server.client().await;
+    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n").await;
+    assert_eq!(client.reply().await.status, 500);
+    handler.expect_silence(&server, "/up").await;
+}
