@@ -34,3 +34,6 @@ pub use peer::{ConnId, Peer};
 pub use reader::RequestBody;
 pub use registry::Registry;
 pub use response::{Body, BodySource, Fields, FileSlice, Response};
+
+#[cfg(test)]
+mod simulation;

@@ -1,5 +1,8 @@
 //! A client's byte stream in two halves, whatever carries it.
 
+#[cfg(test)]
+pub(crate) mod memory;
+
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,11 +17,15 @@ const SENDFILE_BYTES_MAX: u64 = 2 << 20;
 #[derive(Debug)]
 pub(crate) enum ReadHalf {
     Tcp(OwnedReadHalf),
+    #[cfg(test)]
+    Memory(memory::Pipe),
 }
 
 #[derive(Debug)]
 pub(crate) enum WriteHalf {
     Tcp(OwnedWriteHalf),
+    #[cfg(test)]
+    Memory(memory::Pipe),
 }
 
 pub(crate) fn split(stream: TcpStream) -> (ReadHalf, WriteHalf) {
@@ -34,6 +41,8 @@ impl ReadHalf {
     ) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(half) => Pin::new(half).poll_read(cx, buf),
+            #[cfg(test)]
+            Self::Memory(pipe) => pipe.poll_read(cx, buf),
         }
     }
 }
@@ -53,6 +62,8 @@ impl WriteHalf {
     pub(crate) fn try_write(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(half) => half.try_write_vectored(bufs),
+            #[cfg(test)]
+            Self::Memory(pipe) => pipe.try_write(bufs),
         }
     }
 
@@ -63,6 +74,8 @@ impl WriteHalf {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(half) => Pin::new(half).poll_write_vectored(cx, bufs),
+            #[cfg(test)]
+            Self::Memory(pipe) => pipe.poll_write_vectored(cx, bufs),
         }
     }
 
@@ -78,6 +91,8 @@ impl WriteHalf {
                     Ok(rustix::fs::sendfile(stream, file, Some(&mut offset), count)?)
                 })
             }
+            #[cfg(test)]
+            Self::Memory(pipe) => pipe.try_sendfile(file, offset, count),
         }
     }
 
@@ -87,12 +102,19 @@ impl WriteHalf {
                 let stream: &TcpStream = half.as_ref();
                 stream.poll_write_ready(cx)
             }
+            #[cfg(test)]
+            Self::Memory(pipe) => pipe.poll_writable(cx),
         }
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            #[cfg(test)]
+            Self::Memory(pipe) => {
+                pipe.end();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
