@@ -228,10 +228,10 @@ impl Request {
             1 if !is_http10 => Framing::Chunked,
             _ => Framing::None,
         };
-        let size = match random.below(12) {
+        let size = match random.below(10) {
             0 => 0,
-            1 => 300_000,
-            2 => 60_000,
+            1 | 2 => 300_000,
+            3 => 60_000,
             _ => random.below(3000),
         };
         let body = match framing {
