@@ -24,7 +24,9 @@ async fn start(site: &SiteBuilder) -> (Running, Handler) {
 
 fn files(server: &Running) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(server.folder().join("uploads")).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let paths = entries.map(|entry| entry.unwrap().path());
+    // The manifest of unfinished uploads is not an upload.
+    paths.filter(|path| !path.to_str().unwrap().contains("/.lurcher-")).collect()
 }
 
 fn body(bytes: usize) -> Vec<u8> {

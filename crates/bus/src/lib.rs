@@ -8,5 +8,5 @@ pub use control::{AskFault, ControlPort, ask};
 pub use fault::BindFault;
 pub use link::{
     Balance, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, NotSent, Outgoing,
-    PeerStats, Tag, Undelivered,
+    PeerStats, Standing, Tag, Undelivered,
 };

@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 use zmtp::{Endpoint, Options, Security, SocketType};
 
-pub use self::events::{Delivery, LinkEvents, NotSent, Outgoing, Tag, Undelivered};
+pub use self::events::{Delivery, LinkEvents, NotSent, Outgoing, Standing, Tag, Undelivered};
 use self::sockets::{Core, PushSide, SubSide};
 pub use self::spec::{Balance, LinkLimits, LinkSpec};
 pub use self::stats::{LinkStats, PeerStats};
@@ -84,6 +84,34 @@ impl Link {
         let core = &self.shared.core;
         let effects = core.fleet().answered(tag);
         core.carry_out(effects);
+    }
+
+    /// How far the messages of `tag` have come; `None` if none is known any more.
+    pub fn standing(&self, tag: Tag) -> Option<Standing> {
+        self.shared.core.fleet().standing(tag)
+    }
+
+    /// As `answered`, and says how far the messages had come: what no peer was given never will be.
+    pub fn withdraw(&self, tag: Tag) -> Option<Standing> {
+        let core = &self.shared.core;
+        let (standing, effects) = {
+            let mut fleet = core.fleet();
+            (fleet.standing(tag), fleet.answered(tag))
+        };
+        core.carry_out(effects);
+        standing
+    }
+
+    /// Returns once peers have been given all messages of `tag`, or they have been given up.
+    pub async fn given(&self, tag: Tag) {
+        let core = &self.shared.core;
+        loop {
+            let given = core.given.notified();
+            if core.fleet().standing(tag).is_none_or(|standing| standing == Standing::Given) {
+                return;
+            }
+            given.await;
+        }
     }
 
     /// PULL peers connected now.

@@ -1,6 +1,6 @@
 //! The handlers that have seen a connection, and what they are told when it ends.
 
-use crate::line::AudienceId;
+use crate::line::{AudienceId, Line};
 use crate::peer::ConnId;
 use smallvec::SmallVec;
 use std::fmt;
@@ -12,6 +12,9 @@ pub trait Audience: Send + Sync {
 
     /// The connection has ended, by anything but this handler's own word.
     fn left(&self, conn: ConnId);
+
+    /// So many bytes of this handler's metered replies have been written to the client.
+    fn written(&self, conn: ConnId, bytes: u64);
 }
 
 /// Every handler that has seen one connection. Each hears of its end once, or never if it was
@@ -20,9 +23,20 @@ pub trait Audience: Send + Sync {
 pub(crate) struct Audiences(SmallVec<[Arc<dyn Audience>; 1]>);
 
 impl Audiences {
-    pub(crate) fn join(&mut self, audience: &Arc<dyn Audience>) {
-        if self.0.iter().all(|known| known.id() != audience.id()) {
+    /// Whether `audience` had not seen the connection before.
+    pub(crate) fn join(&mut self, audience: &Arc<dyn Audience>) -> bool {
+        let is_new = self.0.iter().all(|known| known.id() != audience.id());
+        if is_new {
             self.0.push(Arc::clone(audience));
+        }
+        is_new
+    }
+
+    /// Tells the handler that sent them that its metered bytes have been written.
+    pub(crate) fn written(&self, by: AudienceId, line: &Line, bytes: u64) {
+        line.wrote(bytes);
+        if let Some(audience) = self.0.iter().find(|known| known.id() == by) {
+            audience.written(line.conn(), bytes);
         }
     }
 

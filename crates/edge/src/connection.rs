@@ -171,6 +171,13 @@ impl<S: Service> Connection<S> {
                 let bytes = self.replies.encode(bytes);
                 Ok(self.writer.send(bytes, rules.limits.write_deadline).await?)
             }
+            Delivery::Metered { bytes, by } => {
+                let count = bytes.len() as u64;
+                let bytes = self.replies.encode(bytes);
+                self.writer.send(bytes, rules.limits.write_deadline).await?;
+                self.audiences.written(by, self.entry.line(), count);
+                Ok(())
+            }
             Delivery::File(reply) => {
                 Ok(reply.send(&mut self.writer, rules.limits.write_deadline).await?)
             }

@@ -31,6 +31,7 @@ pub struct Conversation<'w> {
     pub(crate) exchange: u64,
     pub(crate) write_deadline: Duration,
     pub(crate) read_ahead_bytes_max: usize,
+    is_new_to_handler: bool,
     answer: Answered,
     answer_deadline: Option<Instant>,
 }
@@ -98,6 +99,7 @@ impl<'w> Conversation<'w> {
             exchange,
             write_deadline: limits.write_deadline,
             read_ahead_bytes_max: limits.head_bytes_max,
+            is_new_to_handler: false,
             answer: Answered::Nothing,
             answer_deadline: None,
         }
@@ -125,8 +127,13 @@ impl<'w> Conversation<'w> {
 
     /// From now on `audience` may write to this connection, and hears of its end.
     pub fn open(&mut self, audience: &Arc<dyn Audience>) {
-        self.audiences.join(audience);
+        self.is_new_to_handler = self.audiences.join(audience);
         self.line.open();
+    }
+
+    /// Whether the handler it was opened to has not seen the connection before.
+    pub fn is_new_to_handler(&self) -> bool {
+        self.is_new_to_handler
     }
 
     /// The request's number on this connection, which a [`Delivery::Failed`] must name.
@@ -146,7 +153,18 @@ impl<'w> Conversation<'w> {
             if self.is_answered() && reading == Reading::Paused {
                 return Turn::Over(self.relayed(None));
             }
-            let event = poll_fn(|cx| self.poll_event(cx, body, reading)).await;
+            // Bytes that we do not read must not hide that the client has left behind them.
+            let is_behind = reading == Reading::Paused && !body.is_done();
+            let mut client_left = is_behind.then(|| Box::pin(self.writer.peer_closed()));
+            let event = poll_fn(|cx| match self.poll_event(cx, body, reading) {
+                Poll::Ready(event) => Poll::Ready(event),
+                Poll::Pending => match &mut client_left {
+                    Some(left) => left.as_mut().poll(cx).map(|()| Event::ClientClosed),
+                    None => Poll::Pending,
+                },
+            });
+            let event = event.await;
+            drop(client_left);
             let turn = match event {
                 Event::Heard(heard) => self.hear(heard).await,
                 Event::Body(Ok(Some(piece))) => Some(Turn::Piece(piece)),
@@ -205,6 +223,14 @@ impl<'w> Conversation<'w> {
         };
         match delivery {
             Delivery::Data(bytes) => self.pass_on(bytes).await,
+            Delivery::Metered { bytes, by } => {
+                let count = bytes.len() as u64;
+                let turn = self.pass_on(bytes).await;
+                if !matches!(turn, Some(Turn::Over(_) | Turn::Failed(_))) {
+                    self.audiences.written(by, self.line, count);
+                }
+                turn
+            }
             Delivery::File(reply) => self.pass_on_file(reply).await,
             Delivery::Close { by } => {
                 let reason = match self.tracker.finish() {

@@ -19,6 +19,8 @@ pub struct Line {
 pub enum Delivery {
     /// Bytes for the client, as the handler sent them.
     Data(Bytes),
+    /// The same, and `by` is to be told when they are written (`download.flow_control`).
+    Metered { bytes: Bytes, by: AudienceId },
     /// A file for the client.
     File(Arc<FileReply>),
     /// The empty reply: close once everything before it is written.
@@ -70,6 +72,8 @@ struct State {
     phase: Phase,
     queue: VecDeque<Delivery>,
     queued_bytes: usize,
+    /// Metered bytes that have not been written.
+    metered_bytes: u64,
     draining: bool,
     killed: bool,
     waker: Option<Waker>,
@@ -84,6 +88,9 @@ enum Phase {
     Overflow,
     Closed,
 }
+
+/// Metered bytes that may be on their way to one client: Mongrel2's number, which handlers hear.
+pub const DOWNLOAD_CREDITS: u64 = 102_400;
 
 /// What a queued delivery weighs beside its bytes, so that empty ones can't pile up for free.
 const DELIVERY_BYTES: usize = size_of::<Delivery>();
@@ -106,17 +113,29 @@ impl Line {
             Phase::Open => {}
         }
         let size = weight(&delivery);
+        let metered = match &delivery {
+            Delivery::Metered { bytes, .. } => bytes.len() as u64,
+            _ => 0,
+        };
         // A single delivery may be larger than the limit: it is in memory already.
-        if !state.queue.is_empty() && state.queued_bytes + size > limit_bytes {
+        if !state.queue.is_empty() && state.queued_bytes + size > limit_bytes
+            || metered > 0 && state.metered_bytes + metered > DOWNLOAD_CREDITS
+        {
             state.phase = Phase::Overflow;
             state.queue.clear();
             state.wake();
             return Delivered::Overflow;
         }
         state.queued_bytes += size;
+        state.metered_bytes += metered;
         state.queue.push_back(delivery);
         state.wake();
         Delivered::Queued
+    }
+
+    /// So many metered bytes have been written.
+    pub(crate) fn wrote(&self, bytes: u64) {
+        self.state().metered_bytes -= bytes;
     }
 
     /// Asks the connection to close when it is idle next.
@@ -202,7 +221,7 @@ impl State {
 fn weight(delivery: &Delivery) -> usize {
     DELIVERY_BYTES
         + match delivery {
-            Delivery::Data(bytes) => bytes.len(),
+            Delivery::Data(bytes) | Delivery::Metered { bytes, .. } => bytes.len(),
             Delivery::File(reply) => reply.queued_bytes(),
             Delivery::Close { .. }
             | Delivery::Cancel { .. }

@@ -193,6 +193,14 @@ impl RequestBody<'_> {
         poll_fn(|cx| self.poll_piece(cx)).await
     }
 
+    /// A piece that is here already.
+    pub fn arrived(&mut self) -> Result<Option<Bytes>, Fault> {
+        match self.reader.body.decode(&mut self.reader.input)? {
+            Piece::Data(data) => Ok(Some(data)),
+            Piece::Done | Piece::NeedMore => Ok(None),
+        }
+    }
+
     pub fn is_done(&self) -> bool {
         self.reader.body_is_done()
     }

@@ -107,6 +107,17 @@ impl WriteHalf {
         }
     }
 
+    /// Returns once the peer has closed its side, even if bytes before that have not been read.
+    pub(crate) async fn peer_closed(&self) {
+        match self {
+            // Urgent data is never asked for; this interest is the one that leaves out reading.
+            Self::Tcp(half) => {
+                let stream: &TcpStream = half.as_ref();
+                let _closed = stream.ready(Interest::PRIORITY).await;
+            }
+        }
+    }
+
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(half) => Pin::new(half).poll_shutdown(cx),

@@ -126,6 +126,11 @@ impl Writer {
         .await
     }
 
+    /// Returns once the client has closed its side, read or not.
+    pub(crate) async fn peer_closed(&self) {
+        self.half.peer_closed().await;
+    }
+
     /// Ends our side of the stream; the client may still be sending.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.half.poll_shutdown(cx)).await

@@ -83,7 +83,7 @@ impl Service for Dispatch {
             },
             Target::Proxy(proxy) => live.proxies[proxy.index].serve(exchange).await,
             Target::Handler(handler) => {
-                let terms = terms(&live.site, found.route);
+                let terms = terms(&live, found.route);
                 live.handlers[handler.index].serve(exchange, terms).await
             }
         };
@@ -98,7 +98,7 @@ impl Service for Dispatch {
         let Target::Handler(handler) = &found.route.target else {
             return Err(FaultKind::NotFound.into());
         };
-        live.handlers[handler.index].message(message, terms(&live.site, found.route))?;
+        live.handlers[handler.index].message(message, terms(&live, found.route))?;
         Ok(if handler.raw_payload { Replies::Raw } else { Replies::Base64 })
     }
 
@@ -107,7 +107,7 @@ impl Service for Dispatch {
     }
 }
 
-fn terms<'a>(site: &'a Site, route: &'a Route) -> Terms<'a> {
-    let Site { limits, options, uploads, .. } = site;
-    Terms { pattern: &route.text, limits, options, uploads }
+fn terms<'a>(live: &'a Live, route: &'a Route) -> Terms<'a> {
+    let Site { limits, options, uploads, .. } = &live.site;
+    Terms { pattern: &route.text, limits, options, uploads, store: live.upload_store.as_ref() }
 }

@@ -6,7 +6,7 @@ use site::{Handler, Site};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use targets::dir::Directory;
-use targets::handler::HandlerLink;
+use targets::handler::{HandlerLink, UploadStore};
 use targets::proxy::Upstream;
 
 /// One configuration in force. An exchange keeps the one it began with.
@@ -20,6 +20,8 @@ pub struct Live {
     pub handlers: Vec<Arc<HandlerLink>>,
     /// Links of earlier sites, which live for as long as a connection has seen them.
     retired: Vec<Weak<HandlerLink>>,
+    /// By `upload.temp_store`.
+    pub upload_store: Option<Arc<UploadStore>>,
 }
 
 static LINKS: AtomicUsize = AtomicUsize::new(0);
@@ -37,19 +39,30 @@ impl Live {
         let is_retired =
             |link: &&Arc<HandlerLink>| !handlers.iter().any(|new| Arc::ptr_eq(new, link));
         let retired = known.iter().filter(is_retired).map(Arc::downgrade).collect();
+        let upload_store = upload_store(&site, previous).await;
         let mime = Arc::new(site.mime.clone());
         let dirs = site.dirs.iter();
         let dirs = dirs.map(|dir| Directory::new(Arc::clone(dir), Arc::clone(&mime))).collect();
         let proxies = site.proxies.iter();
         let proxies = proxies.map(|proxy| Upstream::new(Arc::clone(proxy), &site.limits)).collect();
         let rules = Arc::new(rules(&site));
-        Ok(Self { site, rules, dirs, proxies, handlers, retired })
+        Ok(Self { site, rules, dirs, proxies, handlers, retired, upload_store })
     }
 
     /// Every link that holds its addresses.
     fn links(&self) -> Vec<Arc<HandlerLink>> {
         let retired = self.retired.iter().filter_map(Weak::upgrade);
         self.handlers.iter().cloned().chain(retired).collect()
+    }
+}
+
+/// What is unfinished in a store that both sites name counts for both.
+async fn upload_store(site: &Site, previous: Option<&Live>) -> Option<Arc<UploadStore>> {
+    let template = site.uploads.temp_store.as_deref()?;
+    let kept = previous.and_then(|live| live.upload_store.as_ref());
+    match kept.filter(|store| store.is_for(template)) {
+        Some(store) => Some(Arc::clone(store)),
+        None => Some(UploadStore::open(template, &site.server.uuid).await),
     }
 }
 

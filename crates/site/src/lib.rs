@@ -15,7 +15,7 @@ mod site;
 pub use limits::Limits;
 pub use lookup::{Host, HostMatching, Hosts, Match, Route, Routes};
 pub use mime::MimeTypes;
-pub use options::{Options, Uploads};
+pub use options::{Options, UploadDigest, Uploads};
 pub use pattern::{Pattern, PatternFault};
 pub use site::{ClientCertificate, Listener, Server, Site, Tls};
 pub use target::{Dir, Handler, HandlerProtocol, Proxy, Target};

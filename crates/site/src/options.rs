@@ -11,6 +11,14 @@ pub struct Uploads {
     pub stream: bool,
     /// Most bytes that unfinished uploads may hold on disk together; none: no bound.
     pub store_max: Option<u64>,
+    /// What a handler is told of the file's content (`upload.digest`).
+    pub digest: Option<UploadDigest>,
+}
+
+/// How an upload's file is summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadDigest {
+    Sha256,
 }
 
 /// Independent switches of a server.
@@ -36,7 +44,7 @@ pub struct Options {
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { temp_store: None, mode: 0o600, stream: false, store_max: None }
+        Self { temp_store: None, mode: 0o600, stream: false, store_max: None, digest: None }
     }
 }
 

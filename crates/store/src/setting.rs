@@ -227,6 +227,7 @@ mod tests {
                 Effect::Flag(_) if setting.default == "0" => "1",
                 Effect::Flag(_) => "0",
                 Effect::Mode(_) => "0644",
+                Effect::Text(_) if setting.key == "upload.digest" => "sha256",
                 Effect::Text(_) => "ipc://tmp/up.XXXXXX",
                 Effect::Nothing => continue,
             };
@@ -276,6 +277,9 @@ mod tests {
         check("upload.temp_store", "tmp/up.XXXXXX", true);
         check("upload.temp_store", "tmp/up", false);
         check("upload.temp_store", "", false);
+        check("upload.digest", "sha256", true);
+        check("upload.digest", "md5", false);
+        check("upload.digest", "", false);
         check("upload.temp_store_mode", "666", true);
         check("upload.temp_store_mode", "0666", true);
         check("upload.temp_store_mode", "rw", false);

@@ -5,6 +5,9 @@ mod notified;
 mod replies;
 mod sendfile;
 mod spool;
+mod stream;
+mod upload_file;
+mod upload_store;
 mod websocket;
 
 use arc_swap::ArcSwap;
@@ -24,6 +27,7 @@ use notified::Notified;
 use replies::{Replies, ReplyTerms};
 
 pub use replies::Malformed;
+pub use upload_store::UploadStore;
 
 /// How long a client that got no handler should wait before it tries again, in seconds.
 const RETRY_AFTER: u32 = 1;
@@ -48,6 +52,8 @@ pub struct Terms<'a> {
     pub limits: &'a Limits,
     pub options: &'a Options,
     pub uploads: &'a Uploads,
+    /// Where uploads go; none without `upload.temp_store`.
+    pub store: Option<&'a Arc<UploadStore>>,
 }
 
 impl HandlerLink {
@@ -133,11 +139,12 @@ impl HandlerLink {
             _ if let Some(accept) = &handshake => {
                 self.websocket(&mut exchange, &audience, terms, accept).await
             }
-            Framing::Length(length) if length > terms.limits.content_length => {
-                self.spool(&mut exchange, &audience, terms).await
-            }
-            Framing::Chunked if terms.uploads.temp_store.is_some() => {
-                self.spool(&mut exchange, &audience, terms).await
+            framing if is_upload(framing, terms) => {
+                if terms.uploads.stream {
+                    Box::pin(self.stream(&mut exchange, &audience, terms)).await
+                } else {
+                    Box::pin(self.spool(&mut exchange, &audience, terms)).await
+                }
             }
             _ => self.send_whole(&mut exchange, &audience, terms).await,
         };
@@ -233,10 +240,30 @@ impl Audience for HandlerLink {
     fn left(&self, conn: ConnId) {
         self.notify(conn);
     }
+
+    fn written(&self, conn: ConnId, bytes: u64) {
+        let mut message = BytesMut::with_capacity(self.handler.send_ident.len() + 96);
+        let protocol = wire_protocol(self.handler.protocol);
+        let sender = &self.handler.send_ident;
+        wire::request::encode_credits(sender, conn.0, bytes, protocol, &mut message);
+        let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
+        if let Err(why) = self.link.send(notice) {
+            tracing::debug!(%conn, %why, "a credits notice was not sent");
+        }
+    }
 }
 
 fn tag(exchange: &Exchange<'_, '_>) -> Tag {
     Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() }
+}
+
+/// Whether the body may be too large for one message.
+fn is_upload(framing: Framing, terms: Terms<'_>) -> bool {
+    match framing {
+        Framing::None => false,
+        Framing::Length(length) => length > terms.limits.content_length,
+        Framing::Chunked => terms.uploads.stream || terms.store.is_some(),
+    }
 }
 
 fn link_limits(limits: &Limits) -> LinkLimits {

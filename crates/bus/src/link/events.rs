@@ -42,6 +42,17 @@ pub enum Delivery {
     Notice,
 }
 
+/// How far a message has come. Of several with one tag, the one that is furthest behind counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// No peer has room for it, or there is none.
+    Waiting,
+    /// It has a peer, which has not begun to read it.
+    Queued,
+    /// A peer has it, or is being written it.
+    Given,
+}
+
 /// Why a message was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undelivered {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use zmtp::PeerId;
 
-use super::events::{Delivery, NotSent, Outgoing, Tag, Undelivered};
+use super::events::{Delivery, NotSent, Outgoing, Standing, Tag, Undelivered};
 use super::ledger::{Ends, Entry, IdHasher, Ledger, Place};
 use super::slab::Key;
 use super::spec::{Balance, LinkLimits};
@@ -111,6 +111,16 @@ impl<H: Clone> Fleet<H> {
         self.waiting_count += 1;
         effects.arm = self.waiting_count == 1;
         Ok(effects)
+    }
+
+    /// How far the messages of a tag have come.
+    pub(super) fn standing(&self, tag: Tag) -> Option<Standing> {
+        let standing = |entry: &Entry| match entry.place {
+            Place::Waiting => Standing::Waiting,
+            Place::Queued(_) => Standing::Queued,
+            Place::Batch(_) | Place::Held(_) => Standing::Given,
+        };
+        self.ledger.of_tag(tag).map(standing).min()
     }
 
     pub(super) fn answered(&mut self, tag: Tag) -> Effects<H> {

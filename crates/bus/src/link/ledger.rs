@@ -124,6 +124,16 @@ impl Ledger {
         self.entries.remove(key)
     }
 
+    /// The entries of a tag.
+    pub(super) fn of_tag(&self, tag: Tag) -> impl Iterator<Item = &Entry> {
+        let mut next = self.by_tag.get(&tag).and_then(|ends| ends.first);
+        std::iter::from_fn(move || {
+            let entry = self.entries.get(next?)?;
+            next = entry.same_tag.after;
+            Some(entry)
+        })
+    }
+
     /// The first entry of a tag, no longer found by it; the others follow through `remove_next`.
     pub(super) fn take_tag(&mut self, tag: Tag) -> Option<Key> {
         self.by_tag.remove(&tag)?.first

@@ -22,6 +22,8 @@ pub(super) struct Core {
     received: AtomicU64,
     /// There is a time for `Fleet::expire` now.
     pub(super) armed: Notify,
+    /// Messages have been given to a peer, or given up.
+    pub(super) given: Notify,
 }
 
 impl Core {
@@ -32,6 +34,7 @@ impl Core {
             publishers: Mutex::default(),
             received: AtomicU64::new(0),
             armed: Notify::new(),
+            given: Notify::new(),
         }
     }
 
@@ -44,6 +47,9 @@ impl Core {
         for peer in effects.wake {
             peer.wake();
         }
+        if !effects.fallen.is_empty() {
+            self.given.notify_waiters();
+        }
         for (tag, why) in effects.fallen {
             self.events.undelivered(tag, why);
         }
@@ -54,6 +60,7 @@ impl Core {
 
     pub(super) fn give_up_all(&self) {
         let open = self.fleet().give_up_all();
+        self.given.notify_waiters();
         for (tag, why) in open {
             self.events.undelivered(tag, why);
         }
@@ -92,6 +99,7 @@ impl Traffic for PushSide {
     fn supply(&self, peer: &Peer, frames: &mut Vec<Frame>) {
         let give = |message| frames.push(Frame::last(message));
         let effects = self.0.fleet().take(peer.id(), Instant::now(), give);
+        self.0.given.notify_waiters();
         self.0.carry_out(effects);
     }
 

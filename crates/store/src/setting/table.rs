@@ -1,6 +1,7 @@
 //! Every setting there is: key, unit, default, reason, and where the value goes.
 
 use super::{Effect, Setting, control_port};
+use site::UploadDigest;
 
 const SECOND: u64 = 1000;
 const MONTH: u64 = 31 * 24 * 3600 * SECOND;
@@ -17,6 +18,13 @@ fn unless_zero(n: u64) -> Option<u64> {
 
 fn not_empty(text: &str) -> Result<Option<String>, String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(Some(text.to_owned())) }
+}
+
+fn upload_digest(text: &str) -> Result<UploadDigest, String> {
+    match text {
+        "sha256" => Ok(UploadDigest::Sha256),
+        _ => Err("must be sha256".to_owned()),
+    }
 }
 
 /// An mkstemp template.
@@ -410,6 +418,13 @@ pub const SETTINGS: &[Setting] = &[
         "60",
         time!(write_deadline, 1),
         "between two bytes that the client takes; nginx, Caddy"
+    ),
+    setting!(
+        "upload.digest",
+        "algorithm",
+        "",
+        Effect::Text(|s, text| upload_digest(text).map(|digest| s.uploads.digest = Some(digest))),
+        "sha256: handlers are told the digest of an upload's file; costs the server the time to compute it"
     ),
     setting!(
         "upload.store_max",

@@ -18,7 +18,9 @@ pub(super) enum Written<'a> {
     /// The body is about to be written to this file.
     UploadStart(&'a str),
     /// The body is in this file.
-    UploadDone(&'a str),
+    UploadDone { file: &'a str, size: u64, digest: Option<&'a str> },
+    /// The body comes in parts; the first of them.
+    StreamStart(&'a [u8]),
     /// WebSocket is asked for; the accept key of a 101.
     Handshake(&'a str),
 }
@@ -29,17 +31,31 @@ pub(super) fn encode(
     terms: Terms<'_>,
     what: Written<'_>,
 ) -> Bytes {
+    let (size_text, more);
     let mut headers = headers(exchange, terms);
+    if terms.options.download_flow_control && exchange.client.is_new_to_handler() {
+        headers.server.download_credits = Some(edge::DOWNLOAD_CREDITS);
+    }
     let body = match what {
         Written::Whole(body) => body,
         Written::UploadStart(file) => {
             headers.server.upload_start = Some(file.as_bytes());
             &[]
         }
-        Written::UploadDone(file) => {
+        Written::UploadDone { file, size, digest } => {
             headers.server.upload_start = Some(file.as_bytes());
             headers.server.upload_done = Some(file.as_bytes());
+            size_text = size.to_string();
+            more = [
+                ("x-mongrel2-upload-size", size_text.as_bytes()),
+                ("x-mongrel2-upload-digest", digest.unwrap_or_default().as_bytes()),
+            ];
+            headers.server.more = if digest.is_some() { &more } else { more.split_at(1).0 };
             &[]
+        }
+        Written::StreamStart(body) => {
+            headers.server.upload_stream = Some(0);
+            body
         }
         Written::Handshake(accept) => {
             headers.method = b"WEBSOCKET_HANDSHAKE";

@@ -30,6 +30,8 @@ pub(super) struct ReplyTerms {
     targets_max: usize,
     queue_bytes_max: usize,
     sendfile_base: Option<Arc<str>>,
+    /// `download.flow_control`.
+    are_metered: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl ReplyTerms {
         Self {
             targets_max: limits.handler_targets,
             queue_bytes_max: limits.connection_queue_bytes,
+            are_metered: options.download_flow_control,
             sendfile_base: options.sendfile_base.as_deref().map(Arc::from),
         }
     }
@@ -64,6 +67,7 @@ impl LinkEvents for Replies {
             }
         };
         let delivery = match reply.body {
+            ReplyBody::Data(bytes) if terms.are_metered => Delivery::Metered { bytes, by: self.id },
             ReplyBody::Data(bytes) => Delivery::Data(bytes),
             ReplyBody::Close => Delivery::Close { by: self.id },
             ReplyBody::Extended(Extended::Ctl(ctl)) => {

@@ -1,0 +1,151 @@
+//! A body too large for one message: in parts, as the handler grants credits (`upload.stream`).
+
+use super::message::Written;
+use super::spool::{announced, too_large};
+use super::{HandlerLink, Terms, wire_protocol};
+use bus::{Delivery, Outgoing, Tag};
+use bytes::{Bytes, BytesMut};
+use edge::{Audience, Exchange, Fault, FaultKind, Reading, Relayed, Turn};
+use std::sync::Arc;
+use wire::request::UploadPart;
+
+/// How far a streamed body has come.
+#[derive(Debug)]
+struct Progress {
+    /// As announced; `None` if the client sends chunks.
+    length: Option<u64>,
+    /// What the handler has been sent.
+    offset: u64,
+    /// What the handler takes; parts are not cut to it, so it may fall below zero.
+    credits: i64,
+    /// Read from the client, not sent yet.
+    held: Bytes,
+    body_ended: bool,
+}
+
+impl HandlerLink {
+    /// Sends the body in parts. Without credits nothing is read: TCP holds the client back.
+    pub(super) async fn stream(
+        &self,
+        exchange: &mut Exchange<'_, '_>,
+        audience: &Arc<dyn Audience>,
+        terms: Terms<'_>,
+    ) -> Result<Relayed, Fault> {
+        let size_max = terms.limits.upload_size_max;
+        let part_max = usize::try_from(terms.limits.content_length).unwrap_or(usize::MAX).max(1);
+        let mut progress = Progress::new(announced(exchange, size_max)?);
+        exchange.client.open(audience);
+        if let Some(length) = progress.length {
+            progress.held = exchange.body.arrived()?.unwrap_or_default();
+            // Never all of it: the handler waits for a part that says it is the last.
+            let first_max = part_max.min(usize::try_from(length - 1).unwrap_or(usize::MAX));
+            let first = progress.take(first_max);
+            self.begin(exchange, terms, &first)?;
+            progress.offset = first.len() as u64;
+        } else {
+            self.begin(exchange, terms, &[])?;
+        }
+
+        loop {
+            if progress.credits > 0 && progress.has_part() {
+                let offset = progress.offset;
+                let bytes = progress.take(part_max);
+                progress.sent(bytes.len());
+                let done = progress.is_whole();
+                self.send_part(exchange, UploadPartOf { offset, done, bytes: &bytes })?;
+                if done {
+                    break;
+                }
+                continue;
+            }
+            let reading = if progress.credits > 0 { Reading::Body } else { Reading::Paused };
+            let patience = terms.limits.handler_timeout.filter(|_| reading == Reading::Paused);
+            exchange.client.expect_answer(patience);
+            match exchange.client.turn(&mut exchange.body, reading).await {
+                Turn::Piece(piece) => progress.held = piece,
+                Turn::BodyEnd => progress.body_ended = true,
+                Turn::Credits(more) => {
+                    progress.credits = progress.credits.saturating_add(more);
+                    // Whoever waits for a word may send its body now.
+                    exchange.invite().await.map_err(|_| FaultKind::ClientGone)?;
+                }
+                Turn::Upgraded => {}
+                Turn::Failed(fault) => return Err(fault),
+                Turn::Over(relayed) => return Ok(relayed),
+            }
+            if let Some(max) = size_max.filter(|&max| progress.received() > max) {
+                return Err(too_large(max));
+            }
+        }
+        exchange.client.expect_answer(terms.limits.handler_timeout);
+        exchange.client.relay(&mut exchange.body).await
+    }
+
+    /// The message with all headers. It counts as the request: should its handler go, so does the
+    /// exchange.
+    fn begin(
+        &self,
+        exchange: &Exchange<'_, '_>,
+        terms: Terms<'_>,
+        first: &[u8],
+    ) -> Result<(), Fault> {
+        let message = self.request(exchange, terms, Written::StreamStart(first));
+        let delivery = Delivery::Request { tag: tag(exchange), replayable: false };
+        self.send(Outgoing { message, delivery })
+    }
+
+    fn send_part(&self, exchange: &Exchange<'_, '_>, part: UploadPartOf<'_>) -> Result<(), Fault> {
+        let UploadPartOf { offset, done, bytes } = part;
+        let path = exchange.head.path().as_bytes();
+        let sender = &self.handler.send_ident;
+        let part = UploadPart { sender, conn: exchange.peer.conn.0, path, offset, done, bytes };
+        let mut message = BytesMut::with_capacity(bytes.len() + path.len() + sender.len() + 96);
+        part.encode(wire_protocol(self.handler.protocol), &mut message);
+        let delivery = Delivery::Message { tag: tag(exchange) };
+        self.send(Outgoing { message: message.freeze(), delivery })
+    }
+}
+
+/// What differs from part to part.
+#[derive(Clone, Copy, Debug)]
+struct UploadPartOf<'a> {
+    offset: u64,
+    done: bool,
+    bytes: &'a [u8],
+}
+
+impl Progress {
+    fn new(length: Option<u64>) -> Self {
+        Self { length, offset: 0, credits: 0, held: Bytes::new(), body_ended: false }
+    }
+
+    /// Whether there is something to send, be it only that this was all.
+    fn has_part(&self) -> bool {
+        !self.held.is_empty() || self.body_ended
+    }
+
+    fn take(&mut self, bytes_max: usize) -> Bytes {
+        self.held.split_to(bytes_max.min(self.held.len()))
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        self.offset += bytes as u64;
+        self.credits = self.credits.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the part just sent was the last.
+    fn is_whole(&self) -> bool {
+        match self.length {
+            Some(length) => self.offset == length,
+            None => self.body_ended && self.held.is_empty(),
+        }
+    }
+
+    fn received(&self) -> u64 {
+        self.offset + self.held.len() as u64
+    }
+}
+
+fn tag(exchange: &Exchange<'_, '_>) -> Tag {
+    Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() }
+}

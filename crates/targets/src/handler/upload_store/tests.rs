@@ -1,0 +1,1 @@
+//! Tests of the store: names, room, and the files of servers that are gone.
