@@ -54,8 +54,10 @@ pub enum Delivered {
     Queued,
     /// The connection is gone, or has never spoken to a handler.
     Gone,
-    /// The client reads too slowly: its queue is full and the connection will be closed.
+    /// The client reads too slowly: with this delivery its queue is full, and it will be closed.
     Overflow,
+    /// It is being closed for an earlier overflow.
+    Closing,
 }
 
 /// What the connection's task hears.
@@ -92,6 +94,9 @@ enum Phase {
 /// Metered bytes that may be on their way to one client: Mongrel2's number, which handlers hear.
 pub const DOWNLOAD_CREDITS: u64 = 102_400;
 
+/// Deliveries without content that may wait.
+const DELIVERIES_MAX: usize = 4096;
+
 /// What a queued delivery weighs beside its bytes, so that empty ones can't pile up for free.
 const DELIVERY_BYTES: usize = size_of::<Delivery>();
 
@@ -109,7 +114,7 @@ impl Line {
         let mut state = self.state();
         match state.phase {
             Phase::Private | Phase::Closed => return Delivered::Gone,
-            Phase::Overflow => return Delivered::Overflow,
+            Phase::Overflow => return Delivered::Closing,
             Phase::Open => {}
         }
         let size = weight(&delivery);
@@ -117,20 +122,31 @@ impl Line {
             Delivery::Metered { bytes, .. } => bytes.len() as u64,
             _ => 0,
         };
-        // A single delivery may be larger than the limit: it is in memory already.
-        if !state.queue.is_empty() && state.queued_bytes + size > limit_bytes
-            || metered > 0 && state.metered_bytes + metered > DOWNLOAD_CREDITS
-        {
-            state.phase = Phase::Overflow;
-            state.queue.clear();
-            state.wake();
-            return Delivered::Overflow;
+        // A single reply may be larger than the limit: it is in memory already. What has no content
+        // is bounded by number, so that the word that closes a connection is never one too many.
+        let is_full = if is_content(&delivery) {
+            !state.queue.is_empty() && state.queued_bytes + size > limit_bytes
+        } else {
+            state.queue.len() >= DELIVERIES_MAX
+        };
+        let waker = state.waker.take();
+        let delivered =
+            if is_full || metered > 0 && state.metered_bytes + metered > DOWNLOAD_CREDITS {
+                state.phase = Phase::Overflow;
+                state.queue.clear();
+                Delivered::Overflow
+            } else {
+                state.queued_bytes += size;
+                state.metered_bytes += metered;
+                state.queue.push_back(delivery);
+                Delivered::Queued
+            };
+        // Whoever wakes takes the lock next.
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
         }
-        state.queued_bytes += size;
-        state.metered_bytes += metered;
-        state.queue.push_back(delivery);
-        state.wake();
-        Delivered::Queued
+        delivered
     }
 
     /// So many metered bytes have been written.
@@ -218,6 +234,17 @@ impl State {
     }
 }
 
+fn is_content(delivery: &Delivery) -> bool {
+    match delivery {
+        Delivery::Data(_) | Delivery::Metered { .. } | Delivery::File(_) => true,
+        Delivery::Close { .. }
+        | Delivery::Cancel { .. }
+        | Delivery::KeepAlive
+        | Delivery::Credits(_)
+        | Delivery::Failed { .. } => false,
+    }
+}
+
 fn weight(delivery: &Delivery) -> usize {
     DELIVERY_BYTES
         + match delivery {
@@ -266,7 +293,7 @@ mod tests {
         assert_eq!(line.deliver(data(b"1234"), limit), Delivered::Queued);
         assert_eq!(line.deliver(data(b"5678"), limit), Delivered::Queued);
         assert_eq!(line.deliver(data(b"9"), limit), Delivered::Overflow);
-        assert_eq!(line.deliver(data(b"9"), limit), Delivered::Overflow);
+        assert_eq!(line.deliver(data(b"9"), limit), Delivered::Closing);
         assert_eq!(hear(&line), Some(Heard::Overflow));
     }
 
@@ -275,6 +302,9 @@ mod tests {
         let line = Line::new(ConnId(1));
         line.open();
         assert_eq!(line.deliver(data(&[0; 100]), 1), Delivered::Queued);
+        let close = Delivery::Close { by: AudienceId(1) };
+        assert_eq!(line.deliver(close, 1), Delivered::Queued, "the closing word needs no room");
+        assert_eq!(line.deliver(data(b"x"), 1), Delivered::Overflow);
     }
 
     #[test]

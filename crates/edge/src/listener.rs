@@ -99,11 +99,16 @@ impl<S: Service> Edge<S> {
 }
 
 fn is_of_one_client(error: &io::Error) -> bool {
+    // accept(2): Linux passes on what has already gone wrong with the new socket.
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::TimedOut
             | io::ErrorKind::Interrupted
     )
 }

@@ -4,7 +4,7 @@ use crate::line::{Delivered, Delivery, Line};
 use crate::peer::ConnId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -16,6 +16,7 @@ pub struct Registry {
     last: AtomicU64,
     open: AtomicUsize,
     emptied: Notify,
+    draining: AtomicBool,
     shards: Box<[Mutex<Shard>]>,
 }
 
@@ -34,6 +35,7 @@ impl Default for Registry {
             last: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             emptied: Notify::new(),
+            draining: AtomicBool::new(false),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
@@ -45,6 +47,10 @@ impl Registry {
         let line = Arc::new(Line::new(conn));
         self.shard(conn).insert(conn.0, Arc::clone(&line));
         self.open.fetch_add(1, Ordering::Relaxed);
+        // After it stands in the map: either this or the pass over the map tells it.
+        if self.draining.load(Ordering::SeqCst) {
+            line.drain();
+        }
         Entry { registry: Arc::clone(self), line }
     }
 
@@ -69,8 +75,9 @@ impl Registry {
         self.shard(conn).get(&conn.0).cloned()
     }
 
-    /// Asks every connection to close as soon as it is idle.
+    /// Asks every connection, also those to come, to close as soon as it is idle.
     pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
         self.each(Line::drain);
     }
 
@@ -128,7 +135,9 @@ pub(crate) struct CountingHasher(u64);
 
 impl Hasher for CountingHasher {
     fn finish(&self) -> u64 {
-        self.0
+        // The map takes its bucket from the low bits, which in one shard are all alike before
+        // this: keys of a shard are equal modulo SHARDS.
+        self.0.rotate_left(26)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -138,7 +147,7 @@ impl Hasher for CountingHasher {
     }
 
     fn write_u64(&mut self, key: u64) {
-        // Fibonacci hashing: the high bits, which the map uses, change with every key.
+        // Fibonacci hashing: the high bits change with every key.
         self.0 = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }

@@ -114,7 +114,11 @@ impl Writer {
                             Poll::Pending => return self.poll_stalled(cx, since + deadline),
                         }
                     }
-                    Err(_) => return Poll::Ready(Err(CloseReason::PeerClosed)),
+                    Err(error) if is_of_the_client(&error) => {
+                        return Poll::Ready(Err(CloseReason::PeerClosed));
+                    }
+                    // The disk's fault, not the client's.
+                    Err(error) => return Poll::Ready(Err(CloseReason::Io(error.kind()))),
                 }
             }
             if offset < end {
@@ -147,6 +151,13 @@ impl Writer {
         ready!(self.alarm.poll_expired(cx, deadline));
         Poll::Ready(Err(CloseReason::Deadline(Deadline::Write)))
     }
+}
+
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::TimedOut
+    )
 }
 
 /// What the socket has not taken yet.

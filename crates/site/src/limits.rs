@@ -24,8 +24,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// RLIMIT_NOFILE asked for at start (`superpoll.max_fd`). 10,240: Mongrel2's.
     pub fd_max: u64,
-    /// Bytes of replies waiting for one slow client (`limits.connection_queue`). 1 MiB: a burst of
-    /// replies passes, a client that never reads costs no more.
+    /// Bytes of replies waiting for one slow client (`limits.connection_queue`). 8 MiB: a burst of
+    /// sixteen pages passes, a client that never reads costs no more.
     pub connection_queue_bytes: usize,
     /// From the first byte of a request to the end of its head (`timeout.head`). 10 s: H2O, sozu.
     pub head_deadline: Duration,
@@ -85,7 +85,7 @@ impl Default for Limits {
             handler_targets: 128,
             connections_max: 10_000,
             fd_max: 10_240,
-            connection_queue_bytes: 1024 * 1024,
+            connection_queue_bytes: 8 * 1024 * 1024,
             head_deadline: Duration::from_secs(10),
             idle_deadline: Duration::from_secs(60),
             body_deadline: Duration::from_secs(60),

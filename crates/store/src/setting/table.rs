@@ -139,7 +139,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(
         "limits.connection_queue",
         "bytes",
-        "1048576",
+        "8388608",
         limit!(connection_queue_bytes, 1, 64 * GIB),
         "replies that wait for one slow client"
     ),
