@@ -114,7 +114,7 @@ impl Replies {
 
     fn deliver(&self, conn: ConnId, delivery: Delivery, terms: &ReplyTerms) {
         match self.registry.deliver(conn, delivery, terms.queue_bytes_max) {
-            Delivered::Queued => {}
+            Delivered::Queued | Delivered::Closing => {}
             Delivered::Gone => {
                 if let Some(link) = self.link.get().and_then(Weak::upgrade) {
                     link.notify(conn);
