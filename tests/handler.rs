@@ -300,7 +300,7 @@ async fn malformed_replies_harm_nothing() {
     handler.reply(id, ok("still here")).await;
     let reply = client.reply().await;
     assert_eq!(reply.text(), "still here", "{}", reply.head);
-    let counted = server.server.live().handlers[0].malformed().count();
+    let counted = server.server.live().handler(0).malformed().count();
     assert_eq!(counted, cases.len() as u64 - 1, "all but the unknown filter's");
     handler.expect_silence(&server, "/h").await;
 }
@@ -399,7 +399,7 @@ async fn the_close_of_one_handler_is_told_to_the_other() {
 async fn many_handlers_share_the_requests_of_one_route() {
     let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
     let mut handlers = [server.handler("main").await, server.handler("main").await];
-    until(|| server.server.live().handlers[0].link().peers() == 2).await;
+    until(|| server.server.live().handler(0).link().peers() == 2).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
         let mut client = server.client().await;

@@ -81,7 +81,7 @@ impl Running {
 
     /// Returns once so many requests wait for the first handler row.
     pub(crate) async fn until_waiting(&self, count: usize) {
-        until(|| self.server.live().handlers[0].link().stats().queued == count).await;
+        until(|| self.server.live().handler(0).link().stats().queued == count).await;
     }
 
     /// Puts another site into the database and reloads.

@@ -45,7 +45,7 @@ fn hosts() -> Hosts {
     let host = |n: usize| {
         let name = format!("site-{n}.example.com");
         let matching = HostMatching::compile(&name).expect("a plain name is valid");
-        Host { name, matching, routes: Routes::default() }
+        Host { name: name.into(), matching, routes: Routes::default() }
     };
     Hosts::new((0..MANY).map(host).collect(), 0, STEPS_MAX).expect("host 0 is there")
 }

@@ -167,7 +167,7 @@ pub fn locate(chroot: &str, path: &str, inside: bool) -> PathBuf {
 fn write_line(out: &mut BytesMut, record: &AccessRecord<'_, Trace>, now: SystemTime) {
     let time = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (host, target) =
-        record.trace.as_ref().map_or(("-", "-"), |trace| (trace.host.as_str(), trace.target));
+        record.trace.as_ref().map_or(("-", "-"), |trace| (&*trace.host, trace.target));
     let (method, path, version) = record.head.map_or(("-", "-", "-"), |head| {
         let version = match head.version() {
             Version::Http10 => "HTTP/1.0",

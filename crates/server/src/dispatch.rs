@@ -21,9 +21,7 @@ pub struct Dispatch {
 /// What a request was found to be for.
 #[derive(Debug)]
 pub struct Trace {
-    /// The configuration the exchange began with, which owns the names below.
-    pub live: Arc<Live>,
-    pub host: String,
+    pub host: Arc<str>,
     pub target: &'static str,
 }
 
@@ -38,7 +36,7 @@ impl Dispatch {
 
     /// Puts a new configuration in force; what has begun finishes under the old one.
     pub fn replace(&self, live: Live) {
-        for link in &live.handlers {
+        for link in live.handlers() {
             link.adopt(&live.site.limits, &live.site.options);
         }
         self.live.store(Arc::new(live));
@@ -67,7 +65,7 @@ impl Service for Dispatch {
         let live = self.live();
         let head = exchange.head;
         let host = live.site.host(head.host());
-        let mut trace = Trace { live: Arc::clone(&live), host: host.name.clone(), target: "-" };
+        let mut trace = Trace { host: Arc::clone(&host.name), target: "-" };
         let Some(found) = host.route(head.path()) else {
             let answer = match head.path() {
                 "*" => Answer::Response(options_of_the_server()),
@@ -84,7 +82,7 @@ impl Service for Dispatch {
             Target::Proxy(proxy) => live.proxies[proxy.index].serve(exchange).await,
             Target::Handler(handler) => {
                 let terms = terms(&live, found.route);
-                live.handlers[handler.index].serve(exchange, terms).await
+                live.handler(handler.index).serve(exchange, terms).await
             }
         };
         (answer, trace)
@@ -98,7 +96,7 @@ impl Service for Dispatch {
         let Target::Handler(handler) = &found.route.target else {
             return Err(FaultKind::NotFound.into());
         };
-        live.handlers[handler.index].message(message, terms(&live, found.route))?;
+        live.handler(handler.index).message(message, terms(&live, found.route))?;
         Ok(if handler.raw_payload { Replies::Raw } else { Replies::Base64 })
     }
 

@@ -1,6 +1,7 @@
 //! A site at work: the configuration and every resource that it names, swapped as one.
 
-use crate::error::StartFault;
+use crate::error::{StartFault, chain};
+use arc_swap::ArcSwap;
 use edge::{AudienceId, Registry, Rules};
 use site::{Handler, Site};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +17,9 @@ pub struct Live {
     pub rules: Arc<Rules>,
     pub dirs: Vec<Directory>,
     pub proxies: Vec<Upstream>,
-    /// By `site::Handler::index`.
-    pub handlers: Vec<Arc<HandlerLink>>,
+    /// By `site::Handler::index`. A link is replaced in its place only when it had to be closed for
+    /// a configuration that then failed.
+    handlers: Vec<ArcSwap<HandlerLink>>,
     /// Links of earlier sites, which live for as long as a connection has seen them.
     retired: Vec<Weak<HandlerLink>>,
     /// By `upload.temp_store`.
@@ -35,7 +37,15 @@ impl Live {
         registry: &Arc<Registry>,
     ) -> Result<Self, StartFault> {
         let known = previous.map(Self::links).unwrap_or_default();
-        let handlers = bind_all(&site, &known, registry).await?;
+        let handlers = match bind_all(&site, &known, registry).await {
+            Ok(handlers) => handlers,
+            Err(fault) => {
+                if let Some(live) = previous {
+                    live.reopen_closed(registry).await;
+                }
+                return Err(fault);
+            }
+        };
         let is_retired =
             |link: &&Arc<HandlerLink>| !handlers.iter().any(|new| Arc::ptr_eq(new, link));
         let retired = known.iter().filter(is_retired).map(Arc::downgrade).collect();
@@ -46,13 +56,40 @@ impl Live {
         let proxies = site.proxies.iter();
         let proxies = proxies.map(|proxy| Upstream::new(Arc::clone(proxy), &site.limits)).collect();
         let rules = Arc::new(rules(&site));
+        let handlers = handlers.into_iter().map(ArcSwap::new).collect();
         Ok(Self { site, rules, dirs, proxies, handlers, retired, upload_store })
+    }
+
+    /// The link of `site.handlers[index]`.
+    pub fn handler(&self, index: usize) -> Arc<HandlerLink> {
+        self.handlers[index].load_full()
+    }
+
+    pub fn handlers(&self) -> impl Iterator<Item = Arc<HandlerLink>> {
+        self.handlers.iter().map(ArcSwap::load_full)
+    }
+
+    /// Binds again what was closed to make way for a site that then failed.
+    async fn reopen_closed(&self, registry: &Arc<Registry>) {
+        for place in &self.handlers {
+            let closed = place.load_full();
+            if !closed.is_closed() {
+                continue;
+            }
+            match bind(closed.handler(), &self.site, registry).await {
+                Ok(link) => place.store(link),
+                Err(fault) => tracing::error!(
+                    "a handler's sockets could not be bound again: {}",
+                    chain(&fault)
+                ),
+            }
+        }
     }
 
     /// Every link that holds its addresses.
     fn links(&self) -> Vec<Arc<HandlerLink>> {
         let retired = self.retired.iter().filter_map(Weak::upgrade);
-        self.handlers.iter().cloned().chain(retired).collect()
+        self.handlers().chain(retired).collect()
     }
 }
 
@@ -90,12 +127,7 @@ async fn bind_all(
         for old in in_the_way(handler) {
             old.close().await;
         }
-        *link = Some(bind(handler, site, registry).await.inspect_err(|_| {
-            tracing::error!(
-                send_spec = handler.send_spec,
-                "a handler's sockets were closed for a configuration that then failed; reload again"
-            );
-        })?);
+        *link = Some(bind(handler, site, registry).await?);
     }
     Ok(links.into_iter().flatten().collect())
 }
@@ -114,8 +146,10 @@ async fn bind(
 
 fn collide(old: &HandlerLink, new: &Handler) -> bool {
     let old = old.handler();
-    let specs = [&old.send_spec, &old.recv_spec];
-    specs.contains(&&new.send_spec) || specs.contains(&&new.recv_spec)
+    let new = [&new.send_spec, &new.recv_spec];
+    [&old.send_spec, &old.recv_spec]
+        .iter()
+        .any(|old| new.iter().any(|new| store::endpoints_collide(old, new)))
 }
 
 fn rules(site: &Site) -> Rules {

@@ -7,11 +7,15 @@ use crate::live::Live;
 use crate::options::Options;
 use edge::{Edge, Registry};
 use site::Site;
+use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use store::{HeldDatabase, Lowered};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Where a server's configuration comes from, and what overrides it.
@@ -35,6 +39,9 @@ pub struct Server {
     // Dropped last: what the connections still log is written.
     _access_log: AccessLogWriter,
 }
+
+/// How long connections may take to notice that they are killed: a poll of their task.
+const KILL_GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct Listening {
@@ -68,17 +75,16 @@ impl Boot {
         self.listen.unwrap_or(site.listener.addr)
     }
 
-    fn access_log(&self, site: &Site) -> Option<std::fs::File> {
+    /// The file that the access log goes to, if `site` has one.
+    fn access_log(&self, site: &Site) -> io::Result<Option<File>> {
         if !site.options.access_logging {
-            return None;
+            return Ok(None);
         }
         let server = &site.server;
         let path = access_log::locate(&server.chroot, &server.access_log, self.held.is_some());
-        access_log::open(&path)
-            .inspect_err(|error| {
-                tracing::error!(path = %path.display(), %error, "can't open the access log, going on without");
-            })
-            .ok()
+        access_log::open(&path).map(Some).inspect_err(|error| {
+            tracing::error!(path = %path.display(), %error, "can't open the access log");
+        })
     }
 }
 
@@ -100,7 +106,8 @@ impl Server {
         let bound =
             listener.local_addr().map_err(|source| StartFault::Listen { addr: asked, source })?;
         let registry = Arc::new(Registry::default());
-        let file = boot.access_log(&site);
+        // A server without an access log is better than none.
+        let file = boot.access_log(&site).unwrap_or_default();
         let live = Live::build(site, None, &registry).await?;
         let (log, writer) =
             AccessLog::start(file).map_err(|source| StartFault::Runtime { source })?;
@@ -133,15 +140,23 @@ impl Server {
         let asked = self.boot.addr(&site);
         let moved = asked != self.listening.lock().unwrap_or_else(PoisonError::into_inner).asked;
         let listener = if moved { Some(listen(asked)?) } else { None };
-        let log = self.boot.access_log(&site);
         let dispatch = self.edge.service();
         let live = Live::build(site, Some(&dispatch.live()), self.edge.registry()).await?;
         dispatch.replace(live);
-        dispatch.access_log().reopen(log);
+        self.reopen_access_log();
         if let Some(listener) = listener {
             self.move_to(asked, listener)?;
         }
         Ok(())
+    }
+
+    /// Goes on in a file of the configured name: after a rotation, or under a new configuration.
+    /// What can't be opened leaves the old file in use.
+    pub fn reopen_access_log(&self) {
+        let live = self.live();
+        if let Ok(file) = self.boot.access_log(&live.site) {
+            self.edge.service().access_log().reopen(file);
+        }
     }
 
     /// Accepts on a new address; the old one closes, its connections go on.
@@ -170,12 +185,17 @@ impl Server {
                 "closing connections that did not finish within timeout.drain"
             );
             registry.kill();
-            // A killed connection ends at its next poll.
-            let _all = tokio::time::timeout(deadline, registry.emptied()).await;
+            if tokio::time::timeout(KILL_GRACE, registry.emptied()).await.is_err() {
+                tracing::error!(
+                    open = registry.len(),
+                    "connections did not end when they were told to"
+                );
+            }
         }
-        for handler in &live.handlers {
-            handler.close().await;
-        }
+        // All at once: each may linger for a handler that does not read.
+        let closing: JoinSet<()> =
+            live.handlers().map(|handler| async move { handler.close().await }).collect();
+        closing.join_all().await;
     }
 }
 

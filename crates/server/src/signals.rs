@@ -36,7 +36,12 @@ impl Signals {
     pub async fn run(mut self, server: Server) -> Ending {
         let signal = loop {
             tokio::select! {
-                _ = self.hangup.recv() => report(server.reload().await),
+                _ = self.hangup.recv() => {
+                    // Rotation does not depend on the configuration being right.
+                    crate::log::reopen();
+                    server.reopen_access_log();
+                    report(server.reload().await);
+                }
                 signal = ending(&mut self.interrupt, &mut self.terminate) => break signal,
             }
         };
@@ -62,7 +67,6 @@ async fn ending(interrupt: &mut Signal, terminate: &mut Signal) -> i32 {
 fn report(reloaded: Result<(), ReloadFault>) {
     match reloaded {
         Ok(()) => {
-            crate::log::reopen();
             tracing::info!("reloaded: the new configuration is in force");
         }
         Err(fault) => {

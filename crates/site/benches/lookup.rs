@@ -63,7 +63,7 @@ fn measure<'a, T>(what: &str, asked: &'a [String], look_up: impl Fn(&'a str) -> 
 
 fn hosts(count: usize) -> Hosts {
     let host = |n| Host {
-        name: format!("host{n}"),
+        name: format!("host{n}").into(),
         matching: HostMatching::compile(&format!("host{n}.example{}.com", n % 97)).unwrap(),
         routes: Routes::default(),
     };

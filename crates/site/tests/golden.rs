@@ -144,16 +144,16 @@ fn host(rows: &[Vec<String>], default: &str, asked: Option<&str>) -> String {
     let hosts: Vec<Host> = rows
         .iter()
         .map(|row| Host {
-            name: row[0].clone(),
+            name: row[0].as_str().into(),
             matching: HostMatching::compile(&row[1]).unwrap(),
             routes: Routes::default(),
         })
         .collect();
-    let Some(default) = hosts.iter().rposition(|host| host.name == default) else {
+    let Some(default) = hosts.iter().rposition(|host| &*host.name == default) else {
         return "refused".into();
     };
     let hosts = Hosts::new(hosts, default, Limits::default().pattern_steps_max).unwrap();
-    hosts.host(asked).name.clone()
+    hosts.host(asked).name.to_string()
 }
 
 const ROUTES: &[Differs] = &[

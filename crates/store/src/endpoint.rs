@@ -69,6 +69,14 @@ impl Endpoint {
     }
 }
 
+/// Whether two endpoints can't be bound at the same time; not for what is no endpoint.
+pub fn endpoints_collide(one: &str, other: &str) -> bool {
+    match (Endpoint::parse(one), Endpoint::parse(other)) {
+        (Ok(one), Ok(other)) => one.collides(&other),
+        _ => false,
+    }
+}
+
 /// A name, an IPv4 address, an IPv6 address in brackets, or `*`.
 fn is_host(host: &str) -> bool {
     if let Some(inner) = host.strip_prefix('[') {

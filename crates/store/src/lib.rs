@@ -15,6 +15,7 @@ mod endpoint;
 mod findings;
 mod tables;
 
+pub use endpoint::endpoints_collide;
 pub use fault::{Fault, Faults, Place, Warning};
 pub use held::HeldDatabase;
 pub use log::{LogEntry, LogRow, append_log, read_log};

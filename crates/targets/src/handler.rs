@@ -110,12 +110,16 @@ impl HandlerLink {
     /// Whether `handler` can go on using this link's sockets as they are.
     pub fn serves(&self, handler: &site::Handler) -> bool {
         let ours = &*self.handler;
-        !self.is_closed.load(Ordering::Relaxed)
+        !self.is_closed()
             && ours.send_spec == handler.send_spec
             && ours.recv_spec == handler.recv_spec
             && ours.send_ident == handler.send_ident
             && ours.recv_ident == handler.recv_ident
             && ours.protocol == handler.protocol
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Gives up both addresses, for good.
@@ -202,7 +206,8 @@ impl HandlerLink {
         let audience: Arc<dyn Audience> = Arc::clone(self) as _;
         message.open(&audience);
         let tag = Tag { conn: message.peer.conn.0, exchange: NO_EXCHANGE };
-        let message = message::encode_socket_message(&self.handler, &message, terms);
+        let encoded = message::encode_socket_message(&self.handler, &message, terms);
+        let message = message.place.hold(encoded);
         self.send(Outgoing { message, delivery: Delivery::Message { tag } })
     }
 

@@ -1,6 +1,8 @@
 //! Hosts: the exact name, else the longest suffix at a label boundary, else a pattern, else the
 //! default host.
 
+use std::sync::Arc;
+
 use crate::lookup::routes::{Match, RouteSearch, Routes};
 use crate::pattern::{Pattern, PatternFault, Steps, Verdict};
 use crate::prefixes::Prefixes;
@@ -12,7 +14,7 @@ const INLINE_NAME_BYTES: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Host {
     /// What `server.default_host` refers to.
-    pub name: String,
+    pub name: Arc<str>,
     pub matching: HostMatching,
     pub routes: Routes,
 }
@@ -282,7 +284,7 @@ mod tests {
         let hosts = matching
             .iter()
             .map(|text| Host {
-                name: (*text).to_owned(),
+                name: (*text).into(),
                 matching: HostMatching::compile(text).unwrap(),
                 routes: Routes::default(),
             })
@@ -311,7 +313,7 @@ mod tests {
             1000,
         );
         let check = |asked: &str, expected: &str| {
-            assert_eq!(hosts.host(Some(asked)).name, expected, "{asked}");
+            assert_eq!(&*hosts.host(Some(asked)).name, expected, "{asked}");
         };
         check("example.com", "example.com");
         check("Example.COM.:8080", "example.com");
@@ -339,7 +341,7 @@ mod tests {
         check(&"é".repeat(400), "default");
         check(&format!("{}.EXAMPLE.com", "A".repeat(400)), ".example.com");
         check(&format!("x{}num.org", "A".repeat(400)), "(x.*)num.org");
-        assert_eq!(hosts.host(None).name, "default");
+        assert_eq!(&*hosts.host(None).name, "default");
     }
 
     #[test]
@@ -347,10 +349,10 @@ mod tests {
         let hosts = hosts(&["default", "(.*.*.*x)"], 0, 50);
         let asked = "a".repeat(200);
         let search = hosts.search(Some(&asked));
-        assert_eq!(search.host.name, "default");
-        assert_eq!(search.out_of_steps.unwrap().name, "(.*.*.*x)");
+        assert_eq!(&*search.host.name, "default");
+        assert_eq!(&*search.out_of_steps.unwrap().name, "(.*.*.*x)");
         assert!(hosts.search(Some("ax")).out_of_steps.is_none());
-        assert_eq!(hosts.host(Some("ax")).name, "(.*.*.*x)");
+        assert_eq!(&*hosts.host(Some("ax")).name, "(.*.*.*x)");
     }
 
     #[test]

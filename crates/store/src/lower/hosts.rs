@@ -38,7 +38,7 @@ pub(super) fn hosts(
         }
         let routes = Routes::new(lower_routes(&rows, targets, findings), steps_max);
         let matching = matching.unwrap_or(HostMatching::DefaultOnly);
-        hosts.push(Host { name: name.to_owned(), matching, routes });
+        hosts.push(Host { name: name.into(), matching, routes });
         names.push(name);
     }
     let default = default_host(server, &names, findings)?;

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use edge::{Body, Fault, FaultKind, Fields, FileSlice, Response};
 
 use super::decide::Decision;
