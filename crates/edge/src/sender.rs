@@ -7,6 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http1::CloseReason;
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Pieces smaller than this are sent together with their chunk size in one buffer.
@@ -66,7 +67,12 @@ async fn stream(
         Delimiting::Length(length) => Some(length),
         Delimiting::None | Delimiting::Chunked | Delimiting::Close => None,
     };
-    while let Some(piece) = poll_fn(|cx| source.poll_piece(cx)).await {
+    loop {
+        let piece = poll_fn(|cx| match writer.poll_killed(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(CloseReason::Killed)),
+            Poll::Pending => source.poll_piece(cx).map(Ok),
+        });
+        let Some(piece) = piece.await? else { break };
         // The status is out: all that can be said now is that the content is not whole.
         let piece = piece.map_err(|_| CloseReason::UpstreamFailed)?;
         if piece.is_empty() {

@@ -140,12 +140,16 @@ impl Writer {
         poll_fn(|cx| self.half.poll_shutdown(cx)).await
     }
 
+    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<()> {
+        self.line.poll_killed(cx)
+    }
+
     fn poll_stalled(
         &mut self,
         cx: &mut Context<'_>,
         deadline: Instant,
     ) -> Poll<Result<(), CloseReason>> {
-        if self.line.poll_killed(cx).is_ready() {
+        if self.poll_killed(cx).is_ready() {
             return Poll::Ready(Err(CloseReason::Killed));
         }
         ready!(self.alarm.poll_expired(cx, deadline));
