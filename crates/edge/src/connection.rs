@@ -3,6 +3,7 @@
 mod messages;
 
 use crate::audience::Audiences;
+use crate::backlog::Backlog;
 use crate::conversation::{Conversation, ConversationParts};
 use crate::exchange::{AccessRecord, Answer, Exchange, Rules, Service};
 use crate::fault::{Fault, FaultKind};
@@ -42,6 +43,7 @@ pub(crate) struct Connection<S> {
     audiences: Audiences,
     exchanges: u64,
     replies: Replies,
+    backlog: Option<Backlog>,
 }
 
 /// Why a connection ended, and which handler ended it, if one did.
@@ -74,9 +76,10 @@ impl<S: Service> Connection<S> {
         (read, write): (ReadHalf, WriteHalf),
     ) -> Self {
         let writer = Writer::new(write, Arc::clone(entry.line()));
-        let (reader, audiences) = (Reader::new(read), Audiences::default());
+        let (reader, audiences) =
+            (Reader::new(read, Arc::clone(entry.line())), Audiences::default());
         let replies = Replies::default();
-        Self { edge, peer, entry, reader, writer, audiences, exchanges: 0, replies }
+        Self { edge, peer, entry, reader, writer, audiences, exchanges: 0, replies, backlog: None }
     }
 
     pub(crate) async fn run(mut self) {

@@ -3,6 +3,7 @@
 mod alarm;
 mod answer;
 mod audience;
+mod backlog;
 mod connection;
 mod conversation;
 mod date;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use answer::reason;
 pub use audience::Audience;
+pub use backlog::{Backlog, Place};
 pub use conversation::{Conversation, Reading, Relayed, Spoken, Turn};
 pub use exchange::{AccessRecord, Answer, Exchange, Rules, Service};
 pub use fault::{Fault, FaultKind, Verdict, Whose};

@@ -1,6 +1,7 @@
 //! Messages without HTTP on a connection: whom they may concern, and how they are answered.
 
 use crate::audience::{Audience, Audiences};
+use crate::backlog::Place;
 use crate::line::Line;
 use crate::peer::Peer;
 use base64::Engine as _;
@@ -17,6 +18,8 @@ pub const NO_EXCHANGE: u64 = 0;
 pub struct SocketMessage<'m> {
     pub peer: &'m Peer,
     pub message: &'m Message,
+    /// To be held with the bytes that go to a handler.
+    pub place: Place,
     pub(crate) line: &'m Line,
     pub(crate) audiences: &'m mut Audiences,
 }

@@ -2,12 +2,14 @@
 
 use crate::alarm::Alarm;
 use crate::fault::{Fault, FaultKind};
+use crate::line::Line;
 use crate::socket::ReadHalf;
 use bytes::{Bytes, BytesMut};
 use http1::{BodyDecoder, Framing, HeadReader, Piece, Refusal, RequestHead};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::ReadBuf;
@@ -27,6 +29,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Reader {
     half: ReadHalf,
+    line: Arc<Line>,
     input: BytesMut,
     heads: HeadReader,
     messages: MessageReader,
@@ -44,9 +47,10 @@ pub struct RequestBody<'r> {
 }
 
 impl Reader {
-    pub(crate) fn new(half: ReadHalf) -> Self {
+    pub(crate) fn new(half: ReadHalf, line: Arc<Line>) -> Self {
         Self {
             half,
+            line,
             input: BytesMut::new(),
             heads: HeadReader::default(),
             messages: MessageReader::default(),
@@ -128,8 +132,11 @@ impl Reader {
     }
 
     /// Reads ahead while a target is at work, at most `limit_bytes`; ready once the client has
-    /// closed its side.
+    /// closed its side, or the connection is killed.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
+        if self.line.poll_killed(cx).is_ready() {
+            return Poll::Ready(());
+        }
         while self.input.len() < limit_bytes {
             match ready!(self.poll_fill(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
@@ -219,7 +226,7 @@ impl RequestBody<'_> {
     }
 
     /// Reads ahead while the caller is at work, at most `limit_bytes`; ready once the client has
-    /// closed its side.
+    /// closed its side, or the connection is killed.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
         self.reader.poll_closed(cx, limit_bytes)
     }

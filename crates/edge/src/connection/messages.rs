@@ -1,6 +1,7 @@
 //! Messages without HTTP, taken off the input between two requests.
 
 use super::{Connection, Ended};
+use crate::backlog::Backlog;
 use crate::exchange::{Rules, Service};
 use crate::fault::{Fault, FaultKind};
 use crate::message_socket::SocketMessage;
@@ -23,9 +24,17 @@ impl<S: Service> Connection<S> {
             self.writer.send(Bytes::from_static(FLASH_POLICY), rules.limits.write_deadline).await?;
             return Err(CloseReason::ResponseEnded.into());
         }
+        let limits = &rules.limits;
+        let new = || Backlog::new(limits.head_bytes_max, limits.handler_queue_timeout);
+        let backlog = self.backlog.get_or_insert_with(new);
+        let place = match backlog.place(self.entry.line(), message.body.len()).await {
+            Ok(place) => place,
+            Err(fault) => return Err(self.refuse(fault, rules).await),
+        };
         let taken = self.edge.service().message(SocketMessage {
             peer: &self.peer,
             message: &message,
+            place,
             line: self.entry.line(),
             audiences: &mut self.audiences,
         });

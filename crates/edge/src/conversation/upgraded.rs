@@ -1,6 +1,7 @@
 //! A conversation after a 101: the client's bytes no longer are HTTP (RFC 9110 section 7.8).
 
 use super::{Conversation, Relayed, Turn};
+use crate::backlog::{Backlog, Place};
 use crate::fault::Fault;
 use crate::line::{Delivery, Heard};
 use crate::reader::RequestBody;
@@ -73,6 +74,14 @@ impl Conversation<'_> {
                 Some(_) | None => {}
             }
         }
+    }
+
+    /// Waits until there is room for a message of `bytes` that the client has sent.
+    ///
+    /// # Errors
+    /// As [`Backlog::place`].
+    pub async fn place(&self, backlog: &Backlog, bytes: usize) -> Result<Place, Fault> {
+        backlog.place(self.line, bytes).await
     }
 
     /// Sends the server's own last word, and says how the exchange ended.

@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bus::{Delivery, Outgoing};
 use bytes::Bytes;
-use edge::{Audience, Exchange, Fault, FaultKind, Reading, Relayed, Spoken, Turn};
+use edge::{Audience, Backlog, Exchange, Fault, FaultKind, Reading, Relayed, Spoken, Turn};
 use http1::{CloseReason, Framing, RequestHead};
 use sha1::{Digest as _, Sha1};
 use std::sync::Arc;
 use wire::request::HeaderDict;
-use wire::websocket::{Decoder, Extensions, Message, Violation, close_frame, code};
+use wire::websocket::{Decoder, Extensions, Violation, close_frame, code};
 
 /// What the key is joined with (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -80,25 +80,27 @@ impl HandlerLink {
             true => Extensions::Agreed,
             false => Extensions::None,
         };
-        let mut decoder = Decoder::new(terms.limits.websocket_message_bytes_max, extensions);
-        let mut headers = headers(exchange, terms);
+        let limits = terms.limits;
+        let message_bytes_max = limits.websocket_message_bytes_max;
+        let mut messages = Messages {
+            decoder: Decoder::new(message_bytes_max, extensions),
+            headers: headers(exchange, terms),
+            backlog: Backlog::new(message_bytes_max, limits.handler_queue_timeout),
+        };
         loop {
-            let mut bytes = match exchange.client.spoken(&mut exchange.body).await {
+            let bytes = match exchange.client.spoken(&mut exchange.body).await {
                 Spoken::Bytes(bytes) => bytes,
-                Spoken::Failed(fault) => {
-                    return refuse(exchange, code::TRY_AGAIN_LATER, &fault).await;
-                }
+                Spoken::Failed(fault) => return refuse(exchange, &fault).await,
                 Spoken::Draining => {
                     let word = close_frame(code::GOING_AWAY, "The server is going down.");
                     return exchange.client.say_last(word, CloseReason::Draining).await;
                 }
                 Spoken::Over(relayed) => return relayed,
             };
-            if let Err(end) = self.pass_on(exchange, &mut headers, &mut decoder, &mut bytes).await {
-                return match end {
-                    End::Client(violation) => violated(exchange, violation).await,
-                    End::Handler(fault) => refuse(exchange, code::TRY_AGAIN_LATER, &fault).await,
-                };
+            match self.pass_on(exchange, &mut messages, bytes).await {
+                Ok(()) => {}
+                Err(End::Client(violation)) => return violated(exchange, violation).await,
+                Err(End::Handler(fault)) => return refuse(exchange, &fault).await,
             }
         }
     }
@@ -106,27 +108,27 @@ impl HandlerLink {
     async fn pass_on(
         &self,
         exchange: &Exchange<'_, '_>,
-        headers: &mut HeaderDict<'_>,
-        decoder: &mut Decoder,
-        bytes: &mut Bytes,
+        messages: &mut Messages<'_>,
+        mut bytes: Bytes,
     ) -> Result<(), End> {
-        while let Some(message) = decoder.next(bytes).map_err(End::Client)? {
-            self.send_frame(exchange, headers, &message).map_err(End::Handler)?;
-            // Many small messages in one read must not fill the queue before anybody can take them.
-            tokio::task::coop::consume_budget().await;
+        while let Some(message) = messages.decoder.next(&mut bytes).map_err(End::Client)? {
+            let size = message.payload.len();
+            let place = exchange.client.place(&messages.backlog, size).await;
+            let place = place.map_err(End::Handler)?;
+            let encoded = encode_frame(&self.handler, exchange, &mut messages.headers, &message);
+            let delivery = Delivery::Message { tag: tag(exchange) };
+            self.send(Outgoing { message: place.hold(encoded), delivery }).map_err(End::Handler)?;
         }
         Ok(())
     }
+}
 
-    fn send_frame(
-        &self,
-        exchange: &Exchange<'_, '_>,
-        headers: &mut HeaderDict<'_>,
-        message: &Message,
-    ) -> Result<(), Fault> {
-        let message = encode_frame(&self.handler, exchange, headers, message);
-        self.send(Outgoing { message, delivery: Delivery::Message { tag: tag(exchange) } })
-    }
+/// What a client's messages are read and passed on with.
+#[derive(Debug)]
+struct Messages<'a> {
+    decoder: Decoder,
+    headers: HeaderDict<'a>,
+    backlog: Backlog,
 }
 
 /// Who can't go on.
@@ -142,7 +144,8 @@ async fn violated(exchange: &mut Exchange<'_, '_>, violation: Violation) -> Rela
     exchange.client.say_last(word, CloseReason::WebSocket(code)).await
 }
 
-async fn refuse(exchange: &mut Exchange<'_, '_>, code: u16, fault: &Fault) -> Relayed {
+async fn refuse(exchange: &mut Exchange<'_, '_>, fault: &Fault) -> Relayed {
+    let code = code::TRY_AGAIN_LATER;
     tracing::warn!(conn = %exchange.peer.conn, text = fault.text(), "a WebSocket's message found no handler");
     exchange.client.say_last(close_frame(code, fault.text()), CloseReason::WebSocket(code)).await
 }
