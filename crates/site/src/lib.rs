@@ -17,5 +17,5 @@ pub use lookup::{Host, HostMatching, Hosts, Match, Route, Routes};
 pub use mime::MimeTypes;
 pub use options::{Options, UploadDigest, Uploads};
 pub use pattern::{Pattern, PatternFault};
-pub use site::{ClientCertificate, Listener, Server, Site, Tls};
+pub use site::{ClientCertificate, Listener, Server, Site, Tls, below_chroot};
 pub use target::{Dir, Handler, HandlerProtocol, Proxy, Target};

@@ -1,6 +1,7 @@
 //! The whole of one server's configuration after every check; immutable and shared by `Arc`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::limits::Limits;
@@ -76,10 +77,50 @@ pub enum ClientCertificate {
     Required,
 }
 
+impl Server {
+    /// Where `path` lies for a process outside the chroot; see [`below_chroot`].
+    pub fn below_chroot(&self, path: &str) -> PathBuf {
+        below_chroot(&self.chroot, path)
+    }
+}
+
+/// Where a path of a server's configuration lies for a process outside the server's chroot: exactly
+/// one slash joins the two, as a process inside sees it. Without a chroot, the path itself.
+pub fn below_chroot(chroot: &str, path: &str) -> PathBuf {
+    if chroot.is_empty() {
+        return PathBuf::from(path);
+    }
+    let (chroot, path) = (chroot.trim_end_matches('/'), path.trim_start_matches('/'));
+    PathBuf::from(format!("{chroot}/{path}"))
+}
+
 impl Site {
     /// The host that answers for `authority` (a `Host` field or `:authority`); the default host
     /// when there is none or nothing else matches.
     pub fn host(&self, authority: Option<&str>) -> &Host {
         self.hosts.host(authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slash_joins_the_chroot_and_a_path() {
+        for (chroot, path, expected) in [
+            ("/srv/www", "run/m.pid", "/srv/www/run/m.pid"),
+            ("/srv/www", "/run/m.pid", "/srv/www/run/m.pid"),
+            ("/srv/www/", "/run/m.pid", "/srv/www/run/m.pid"),
+            ("./", "/run/m.pid", "./run/m.pid"),
+            (".", "run/m.pid", "./run/m.pid"),
+            ("/", "/run/m.pid", "/run/m.pid"),
+            ("", "/run/m.pid", "/run/m.pid"),
+            ("", "run/m.pid", "run/m.pid"),
+        ] {
+            // As text: two paths are equal whatever the number of slashes.
+            let found = below_chroot(chroot, path);
+            assert_eq!(found.to_str(), Some(expected), "{chroot:?} {path:?}");
+        }
     }
 }

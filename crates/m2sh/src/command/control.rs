@@ -1,7 +1,6 @@
 //! `control`: a conversation with the control port of a running server.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -56,7 +55,8 @@ fn request(line: &str) -> Option<BytesMut> {
     let mut arguments = Vec::new();
     while let Some(key) = words.next() {
         let value = words.next().unwrap_or_default();
-        let number = value.parse().map(Value::Integer);
+        let number = value.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+        let number = value.parse().ok().filter(|_| number).map(Value::Integer);
         arguments.push((key, number.unwrap_or(Value::Bytes(value.as_bytes()))));
     }
     let mut request = BytesMut::new();
@@ -108,7 +108,7 @@ fn spec(server: &ServerRow, rows: &Rows) -> String {
     let (Some(path), Cell::Text(chroot)) = (spec.strip_prefix("ipc://"), &server.chroot) else {
         return spec;
     };
-    let inside = Path::new(chroot).join(path.trim_start_matches('/'));
+    let inside = site::below_chroot(chroot, path);
     match inside.exists() {
         true => format!("ipc://{}", inside.display()),
         false => spec,
@@ -126,6 +126,7 @@ mod tests {
             ("status what=net\n", Some("26:6:status,13:4:what,3:net,}]")),
             ("kill id=9", Some("19:4:kill,9:2:id,1:9#}]")),
             ("kill id = -1", Some("21:4:kill,10:2:id,2:-1#}]")),
+            ("x a=+5", Some("16:1:x,9:1:a,2:+5,}]")),
             ("x a=1b", Some("16:1:x,9:1:a,2:1b,}]")),
             ("  \n", None),
         ] {

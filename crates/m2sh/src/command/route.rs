@@ -49,10 +49,10 @@ fn host(pattern: &str, text: &str) -> Result<Option<String>, site::PatternFault>
         HostMatching::Pattern { suffix, .. } => suffix.clone(),
     };
     let named =
-        |name: &str, matching| Host { name: name.to_owned(), matching, routes: Routes::default() };
+        |name: &str, matching| Host { name: name.into(), matching, routes: Routes::default() };
     let hosts = vec![named("default", HostMatching::DefaultOnly), named("asked", matching)];
     let hosts = Hosts::new(hosts, 0, Limits::default().pattern_steps_max);
-    let found = hosts.is_some_and(|hosts| hosts.host(Some(text)).name == "asked");
+    let found = hosts.is_some_and(|hosts| *hosts.host(Some(text)).name == *"asked");
     Ok(found.then(|| format!("suffix='{suffix}'")))
 }
 

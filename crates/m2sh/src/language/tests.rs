@@ -306,6 +306,27 @@ fn variables_that_multiply_are_bounded() {
 }
 
 #[test]
+fn a_value_within_itself_is_named() {
+    let filter = |settings: &str, before: &str| {
+        format!(
+            "{before}main = Server({SERVER} hosts=[Host(name='h' routes={{}})]\n\
+             filters=[Filter(name='f' settings={settings})])\nservers=[main]"
+        )
+    };
+    let check = |config: &str, expected: &str| assert_eq!(problems(config), [expected], "{config}");
+    check(&filter("{'k': a}", "a = [a]\n"), "1:6 error: the variable `a` is made of itself");
+    check(
+        &filter("{'k': a}", "a = [b]\nb = {'a': a}\n"),
+        "2:11 error: the variable `a` is made of itself",
+    );
+    check(&filter("a", "a = {'k': a}\n"), "1:11 error: the variable `a` is made of itself");
+    let chain: String = (1..=10_000).map(|n| format!("v{n} = [v{}]\n", n - 1)).collect();
+    let found = problems(&filter("{'k': v10000}", &format!("v0 = []\n{chain}")));
+    let errors: Vec<_> = found.iter().filter(|found| found.contains(" error: ")).collect();
+    assert_eq!(errors, ["9939:10 error: nested deeper than 64 levels"]);
+}
+
+#[test]
 fn parameters_are_checked() {
     check(
         &site("'/': Dir(base='s' indexfile='i' default_ctype=5 cache_ttl='1')"),
