@@ -7,10 +7,11 @@ use crate::dispatch::Trace;
 use bytes::{BufMut, BytesMut};
 use edge::AccessRecord;
 use http1::Version;
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,7 +30,12 @@ const FLUSH_BYTES: usize = 256 << 10;
 pub struct AccessLog {
     state: Mutex<State>,
     wake: Condvar,
+    enabled: AtomicBool,
     dropped: AtomicU64,
+}
+
+thread_local! {
+    static LINE: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(512));
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +43,6 @@ struct State {
     pending: BytesMut,
     /// Where to write from now on; `None` once taken.
     open: Option<File>,
-    enabled: bool,
     stopping: bool,
 }
 
@@ -51,11 +56,12 @@ pub struct AccessLogWriter {
 impl AccessLog {
     /// A log that goes to `file`; lines are thrown away without one.
     pub fn start(file: Option<File>) -> io::Result<(Arc<Self>, AccessLogWriter)> {
-        let enabled = file.is_some();
-        let state = State { open: file, enabled, ..State::default() };
+        let enabled = AtomicBool::new(file.is_some());
+        let state = State { open: file, ..State::default() };
         let log = Arc::new(Self {
             state: Mutex::new(state),
             wake: Condvar::new(),
+            enabled,
             dropped: AtomicU64::new(0),
         });
         let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn({
@@ -68,26 +74,30 @@ impl AccessLog {
 
     /// Goes on in `file`, after what was written so far; `None` ends logging.
     pub fn reopen(&self, file: Option<File>) {
-        let mut state = self.state();
-        state.enabled = file.is_some();
-        state.open = file;
+        self.enabled.store(file.is_some(), Ordering::Relaxed);
+        self.state().open = file;
         self.wake.notify_one();
     }
 
     pub fn write(&self, record: &AccessRecord<'_, Trace>) {
-        let mut state = self.state();
-        if !state.enabled {
+        if !self.enabled.load(Ordering::Relaxed) {
             return;
         }
-        if state.pending.len() > PENDING_BYTES_MAX {
-            drop(state);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        write_line(&mut state.pending, record, SystemTime::now());
-        if state.pending.len() > FLUSH_BYTES {
-            self.wake.notify_one();
-        }
+        // Written out before the lock that all connections share.
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            write_line(line, record, SystemTime::now());
+            let mut state = self.state();
+            if state.pending.len() > PENDING_BYTES_MAX {
+                drop(state);
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            state.pending.extend_from_slice(line);
+            if state.pending.len() > FLUSH_BYTES {
+                self.wake.notify_one();
+            }
+        });
     }
 
     fn run(&self) {
