@@ -6,6 +6,7 @@ mod harness;
 
 mod access_log;
 mod dir;
+mod golden;
 mod handler;
 mod keep_alive;
 mod limits;

@@ -62,6 +62,11 @@ impl Client {
         within(self.stream.write_all(bytes.as_ref())).await.ok();
     }
 
+    /// Returns when the server has said something, or closed.
+    pub(crate) async fn ready(&self) -> bool {
+        within(self.stream.readable()).await.is_ok()
+    }
+
     /// Whether the server has said anything.
     pub(crate) async fn has_input(&mut self) -> bool {
         let wait = std::time::Duration::from_millis(1);
@@ -119,6 +124,12 @@ impl Client {
                 self.read.escape_ascii().to_string()
             );
         }
+    }
+
+    /// So many bytes, or fewer if the server closes before.
+    pub(crate) async fn up_to(&mut self, length: usize) -> Vec<u8> {
+        while self.read.len() < length && self.fill().await > 0 {}
+        self.read.drain(..length.min(self.read.len())).collect()
     }
 
     /// All there is until the server closes.

@@ -42,7 +42,7 @@ impl Drop for Serving {
 }
 
 impl Message {
-    fn read(raw: Vec<u8>) -> Self {
+    pub(crate) fn read(raw: Vec<u8>) -> Self {
         let parsed = ParsedRequest::parse(&raw)
             .unwrap_or_else(|error| panic!("{error}: {}", raw.escape_ascii()));
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

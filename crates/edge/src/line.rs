@@ -87,6 +87,8 @@ enum Phase {
     #[default]
     Private,
     Open,
+    /// A handler has asked for the close: to whoever writes after that, it is gone.
+    Closing,
     Overflow,
     Closed,
 }
@@ -113,7 +115,7 @@ impl Line {
     pub fn deliver(&self, delivery: Delivery, limit_bytes: usize) -> Delivered {
         let mut state = self.state();
         match state.phase {
-            Phase::Private | Phase::Closed => return Delivered::Gone,
+            Phase::Private | Phase::Closing | Phase::Closed => return Delivered::Gone,
             Phase::Overflow => return Delivered::Closing,
             Phase::Open => {}
         }
@@ -136,6 +138,9 @@ impl Line {
                 state.queue.clear();
                 Delivered::Overflow
             } else {
+                if matches!(delivery, Delivery::Close { .. } | Delivery::Cancel { .. }) {
+                    state.phase = Phase::Closing;
+                }
                 state.queued_bytes += size;
                 state.metered_bytes += metered;
                 state.queue.push_back(delivery);
@@ -286,6 +291,19 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_close_has_come_too_late() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        let close = Delivery::Close { by: AudienceId(1) };
+        assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Queued);
+        assert_eq!(line.deliver(close.clone(), 1000), Delivered::Queued);
+        assert_eq!(line.deliver(data(b"y"), 1000), Delivered::Gone);
+        assert_eq!(hear(&line), Some(Heard::Delivery(data(b"x"))));
+        assert_eq!(hear(&line), Some(Heard::Delivery(close)));
+        assert_eq!(hear(&line), None);
+    }
+
+    #[test]
     fn a_full_queue_is_an_overflow_for_good() {
         let line = Line::new(ConnId(1));
         line.open();
@@ -304,6 +322,9 @@ mod tests {
         assert_eq!(line.deliver(data(&[0; 100]), 1), Delivered::Queued);
         let close = Delivery::Close { by: AudienceId(1) };
         assert_eq!(line.deliver(close, 1), Delivered::Queued, "the closing word needs no room");
+        let line = Line::new(ConnId(2));
+        line.open();
+        assert_eq!(line.deliver(data(&[0; 100]), 1), Delivered::Queued);
         assert_eq!(line.deliver(data(b"x"), 1), Delivered::Overflow);
     }
 

@@ -41,8 +41,8 @@ thread_local! {
 #[derive(Debug, Default)]
 struct State {
     pending: BytesMut,
-    /// Where to write from now on; `None` once taken.
-    open: Option<File>,
+    /// Where to write what follows so many bytes of `pending`; `None` once taken.
+    open: Option<(usize, File)>,
     stopping: bool,
 }
 
@@ -57,7 +57,7 @@ impl AccessLog {
     /// A log that goes to `file`; lines are thrown away without one.
     pub fn start(file: Option<File>) -> io::Result<(Arc<Self>, AccessLogWriter)> {
         let enabled = AtomicBool::new(file.is_some());
-        let state = State { open: file, ..State::default() };
+        let state = State { open: file.map(|file| (0, file)), ..State::default() };
         let log = Arc::new(Self {
             state: Mutex::new(state),
             wake: Condvar::new(),
@@ -75,7 +75,11 @@ impl AccessLog {
     /// Goes on in `file`, after what was written so far; `None` ends logging.
     pub fn reopen(&self, file: Option<File>) {
         self.enabled.store(file.is_some(), Ordering::Relaxed);
-        self.state().open = file;
+        let mut state = self.state();
+        // Of two files in a row, the first has had nothing yet: what was for it goes to the second.
+        let from = state.open.as_ref().map_or(state.pending.len(), |(from, _)| *from);
+        state.open = file.map(|file| (from, file));
+        drop(state);
         self.wake.notify_one();
     }
 
@@ -117,13 +121,12 @@ impl AccessLog {
             let reopened = state.open.take();
             let stopping = state.stopping;
             drop(state);
-            if file.is_none() {
-                file = reopened;
-                self.flush(file.as_mut(), &mut lines);
-            } else {
-                self.flush(file.as_mut(), &mut lines);
-                file = reopened.or(file);
+            if let Some((from, reopened)) = reopened {
+                let mut before = lines.split_to(from);
+                self.flush(file.as_mut(), &mut before);
+                file = Some(reopened);
             }
+            self.flush(file.as_mut(), &mut lines);
             if stopping {
                 return;
             }
