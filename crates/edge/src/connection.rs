@@ -8,6 +8,7 @@ use crate::conversation::{Conversation, ConversationParts};
 use crate::exchange::{AccessRecord, Answer, Exchange, Rules, Service};
 use crate::fault::{Fault, FaultKind};
 use crate::framing::{Asked, Delimiting};
+use crate::life::Life;
 use crate::line::{AudienceId, Delivery, Heard, Line};
 use crate::listener::Edge;
 use crate::message_socket::{NO_EXCHANGE, Replies};
@@ -18,7 +19,7 @@ use crate::response::Response;
 use crate::socket::{ReadHalf, WriteHalf};
 use crate::writer::Writer;
 use crate::{answer, sender};
-use http1::{CloseReason, Deadline, Framing, Limit, RequestHead, ResponseTracker};
+use http1::{Action, CloseReason, Deadline, Event, Framing, Limit, RequestHead, ResponseTracker};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -40,6 +41,7 @@ pub(crate) struct Connection<S> {
     entry: Entry,
     reader: Reader,
     writer: Writer,
+    life: Life,
     audiences: Audiences,
     exchanges: u64,
     replies: Replies,
@@ -78,8 +80,19 @@ impl<S: Service> Connection<S> {
         let writer = Writer::new(write, Arc::clone(entry.line()));
         let (reader, audiences) =
             (Reader::new(read, Arc::clone(entry.line())), Audiences::default());
-        let replies = Replies::default();
-        Self { edge, peer, entry, reader, writer, audiences, exchanges: 0, replies, backlog: None }
+        let (life, replies) = (Life::default(), Replies::default());
+        Self {
+            edge,
+            peer,
+            entry,
+            reader,
+            writer,
+            life,
+            audiences,
+            exchanges: 0,
+            replies,
+            backlog: None,
+        }
     }
 
     pub(crate) async fn run(mut self) {
@@ -99,10 +112,7 @@ impl<S: Service> Connection<S> {
         tracing::debug!(conn = %self.peer.conn, remote = %self.peer.remote, reason = %ended.reason, "closed");
         self.entry.line().close();
         self.audiences.leave(self.peer.conn, ended.by);
-        if !matches!(
-            ended.reason,
-            CloseReason::PeerClosed | CloseReason::PeerCutShort | CloseReason::Killed
-        ) {
+        if self.life.end(ended.reason) == Action::Linger {
             self.linger().await;
         }
     }
@@ -110,15 +120,24 @@ impl<S: Service> Connection<S> {
     async fn next_head(&mut self, rules: &Rules) -> Result<RequestHead, Ended> {
         let mut idle_since = Instant::now();
         let mut head_since = None;
+        let mut has_begun = false;
         loop {
+            if !has_begun && !self.reader.buffered().is_empty() {
+                has_begun = true;
+                self.life.step(Event::Bytes);
+            }
             if self.reader.is_at_message() {
                 if self.next_message(rules).await? {
-                    (idle_since, head_since) = (Instant::now(), None);
+                    self.life.step(Event::Message);
+                    (idle_since, head_since, has_begun) = (Instant::now(), None, false);
                     continue;
                 }
             } else {
                 match self.reader.next_head(&rules.http) {
-                    Ok(Some(head)) => return Ok(head),
+                    Ok(Some(head)) => {
+                        self.life.step(Event::Head);
+                        return Ok(head);
+                    }
                     Ok(None) => {}
                     Err(refusal) => return Err(self.refuse(refusal.into(), rules).await),
                 }
@@ -172,7 +191,10 @@ impl<S: Service> Connection<S> {
         match delivery {
             Delivery::Data(bytes) => {
                 let bytes = self.replies.encode(bytes);
-                Ok(self.writer.send(bytes, rules.limits.write_deadline).await?)
+                self.life.step(Event::Responding);
+                self.writer.send(bytes, rules.limits.write_deadline).await?;
+                self.life.step(Event::Answered);
+                Ok(())
             }
             Delivery::Metered { bytes, by } => {
                 let count = bytes.len() as u64;
@@ -182,7 +204,10 @@ impl<S: Service> Connection<S> {
                 Ok(())
             }
             Delivery::File(reply) => {
-                Ok(reply.send(&mut self.writer, rules.limits.write_deadline).await?)
+                self.life.step(Event::Responding);
+                reply.send(&mut self.writer, rules.limits.write_deadline).await?;
+                self.life.step(Event::Answered);
+                Ok(())
             }
             Delivery::Failed { exchange: NO_EXCHANGE, why } => {
                 Err(self.refuse(why.into(), rules).await)
@@ -207,6 +232,7 @@ impl<S: Service> Connection<S> {
             client: Conversation::new(ConversationParts {
                 writer: &mut self.writer,
                 line: self.entry.line(),
+                life: &mut self.life,
                 audiences: &mut self.audiences,
                 tracker: ResponseTracker::new(asked.head_only),
                 exchange: self.exchanges,
@@ -219,8 +245,8 @@ impl<S: Service> Connection<S> {
             Ok(settled) => settled,
             Err(streaming) => {
                 let (status, keep) = (streaming.status, !streaming.close);
-                let line = self.entry.line();
-                let ended = respond(&mut self.writer, line, streaming, (asked, keep), rules).await;
+                let way = Way::out(&mut self.writer, &mut self.life, self.entry.line());
+                let ended = way.respond(streaming, (asked, keep), rules).await;
                 Settled::Sent { status, content_bytes: None, ended: ended.map(Ended::from) }
             }
         };
@@ -228,13 +254,13 @@ impl<S: Service> Connection<S> {
             Settled::Sent { status, content_bytes, ended } => (status, content_bytes, ended),
             Settled::Response(response, because) => {
                 let (status, keep) = (response.status, !response.close && !self.stuck(head));
-                let line = self.entry.line();
-                let ended = respond(&mut self.writer, line, response, (asked, keep), rules).await;
+                let way = Way::out(&mut self.writer, &mut self.life, self.entry.line());
+                let ended = way.respond(response, (asked, keep), rules).await;
                 (status, None, ended.map(|reason| because.unwrap_or(reason).into()))
             }
         };
         let ended = match ended {
-            None => self.drain_body(rules).await.err(),
+            None => self.rest_of_the_request(rules).await.err(),
             ended => ended,
         };
         self.edge.service().record(AccessRecord {
@@ -261,6 +287,18 @@ impl<S: Service> Connection<S> {
             Framing::Chunked => false,
         };
         large || head.expects_continue()
+    }
+
+    /// The response is out and the connection stays: what is left of the request is thrown away.
+    async fn rest_of_the_request(&mut self, rules: &Rules) -> Result<(), Ended> {
+        if self.reader.body_is_done() {
+            self.life.step(Event::Answered);
+            return Ok(());
+        }
+        self.life.step(Event::AnsweredEarly);
+        self.drain_body(rules).await?;
+        self.life.step(Event::BodySkipped);
+        Ok(())
     }
 
     async fn drain_body(&mut self, rules: &Rules) -> Result<(), Ended> {
@@ -291,8 +329,8 @@ impl<S: Service> Connection<S> {
         let response = answer::answer(&fault, false);
         let status = response.status;
         // Whether or not the client hears it, the connection ends for this reason.
-        let (asked, line) = (Asked::unreadable(), self.entry.line());
-        let _heard = respond(&mut self.writer, line, response, (asked, false), rules).await;
+        let way = Way::out(&mut self.writer, &mut self.life, self.entry.line());
+        let _heard = way.respond(response, (Asked::unreadable(), false), rules).await;
         self.edge.service().record(AccessRecord {
             peer: &self.peer,
             head: None,
@@ -361,25 +399,44 @@ fn settle(answer: Answer<'_>, asked: Asked) -> Result<Settled, Response<'_>> {
     }
 }
 
-/// Sends a response; `Some` if the connection ends with it.
-async fn respond(
-    writer: &mut Writer,
-    line: &Line,
-    response: Response<'_>,
-    (asked, keep): (Asked, bool),
-    rules: &Rules,
-) -> Option<CloseReason> {
-    let status = response.status;
-    let draining = line.is_draining();
-    let keep =
-        keep && asked.persistent && !draining && asked.delimiting(&response) != Delimiting::Close;
-    match sender::send(writer, response, asked, keep, rules.limits.write_deadline).await {
-        Ok(()) if keep => None,
-        Ok(()) if draining => Some(CloseReason::Draining),
-        Ok(()) if !asked.persistent => Some(CloseReason::PeerAskedClose),
-        Ok(()) if status >= 400 => Some(CloseReason::Answered(status)),
-        Ok(()) => Some(CloseReason::ResponseEnded),
-        Err(reason) => Some(reason),
+/// The way out to the client, while the way in may be another's.
+#[derive(Debug)]
+struct Way<'c> {
+    writer: &'c mut Writer,
+    life: &'c mut Life,
+    line: &'c Line,
+}
+
+impl<'c> Way<'c> {
+    fn out(writer: &'c mut Writer, life: &'c mut Life, line: &'c Line) -> Self {
+        Self { writer, life, line }
+    }
+
+    /// Sends a response; `Some` if the connection ends with it.
+    async fn respond(
+        self,
+        response: Response<'_>,
+        (asked, keep): (Asked, bool),
+        rules: &Rules,
+    ) -> Option<CloseReason> {
+        let status = response.status;
+        let draining = self.line.is_draining();
+        if draining {
+            self.life.step(Event::Drain);
+        }
+        self.life.step(Event::Responding);
+        let keep = keep
+            && asked.persistent
+            && !draining
+            && asked.delimiting(&response) != Delimiting::Close;
+        match sender::send(self.writer, response, asked, keep, rules.limits.write_deadline).await {
+            Ok(()) if keep => None,
+            Ok(()) if draining => Some(CloseReason::Draining),
+            Ok(()) if !asked.persistent => Some(CloseReason::PeerAskedClose),
+            Ok(()) if status >= 400 => Some(CloseReason::Answered(status)),
+            Ok(()) => Some(CloseReason::ResponseEnded),
+            Err(reason) => Some(reason),
+        }
     }
 }
 

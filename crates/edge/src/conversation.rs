@@ -5,6 +5,7 @@ mod upgraded;
 
 use crate::audience::{Audience, Audiences};
 use crate::fault::{Fault, FaultKind};
+use crate::life::Life;
 use crate::line::{AudienceId, Delivery, Failure, Heard, Line};
 use crate::reader::RequestBody;
 use crate::writer::Writer;
@@ -26,6 +27,7 @@ pub use upgraded::Spoken;
 pub struct Conversation<'w> {
     pub(crate) writer: &'w mut Writer,
     pub(crate) line: &'w Arc<Line>,
+    pub(crate) life: &'w mut Life,
     pub(crate) audiences: &'w mut Audiences,
     pub(crate) tracker: ResponseTracker,
     pub(crate) exchange: u64,
@@ -90,10 +92,11 @@ enum Event {
 
 impl<'w> Conversation<'w> {
     pub(crate) fn new(parts: ConversationParts<'w>) -> Self {
-        let ConversationParts { writer, line, audiences, tracker, exchange, limits } = parts;
+        let ConversationParts { writer, line, life, audiences, tracker, exchange, limits } = parts;
         Self {
             writer,
             line,
+            life,
             audiences,
             tracker,
             exchange,
@@ -129,6 +132,7 @@ impl<'w> Conversation<'w> {
     pub fn open(&mut self, audience: &Arc<dyn Audience>) {
         self.is_new_to_handler = self.audiences.join(audience);
         self.line.open();
+        self.life.hand_over();
     }
 
     /// Whether the handler it was opened to has not seen the connection before.
@@ -251,6 +255,7 @@ impl<'w> Conversation<'w> {
 
     async fn pass_on(&mut self, bytes: Bytes) -> Option<Turn> {
         let was_upgraded = self.is_upgraded();
+        self.life.respond();
         let (bytes, end) = match self.tracker.feed(&bytes) {
             Ok(Progress::Pending | Progress::Opaque) => (bytes, None),
             Ok(Progress::Complete { .. }) => {
@@ -271,6 +276,7 @@ impl<'w> Conversation<'w> {
             return Some(self.end(reason));
         }
         if self.is_upgraded() && !was_upgraded {
+            self.life.step(http1::Event::Switched);
             return Some(Turn::Upgraded);
         }
         end.map(|reason| self.end(reason))
@@ -308,6 +314,7 @@ impl<'w> Conversation<'w> {
 pub(crate) struct ConversationParts<'w> {
     pub(crate) writer: &'w mut Writer,
     pub(crate) line: &'w Arc<Line>,
+    pub(crate) life: &'w mut Life,
     pub(crate) audiences: &'w mut Audiences,
     pub(crate) tracker: ResponseTracker,
     pub(crate) exchange: u64,

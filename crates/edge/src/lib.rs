@@ -11,6 +11,7 @@ mod exchange;
 mod fault;
 mod file_reply;
 mod framing;
+mod life;
 mod line;
 mod listener;
 mod message_socket;

@@ -20,7 +20,7 @@ pub enum State {
     Skipping,
     /// Between two requests.
     Idle,
-    /// HTTP is over: WebSocket, message socket, 101.
+    /// HTTP is over: WebSocket, 101.
     Tunnel,
     /// The last answer is out and our side shut; input is thrown away so that the peer gets the answer, not a reset.
     Lingering(CloseReason),
@@ -35,7 +35,9 @@ pub enum Event {
     Bytes,
     /// A whole head was read.
     Head,
-    /// The first bytes are not HTTP but a message socket's, or the handshake of a tunnel is complete.
+    /// A whole message came that was not HTTP (JSON, XML).
+    Message,
+    /// The handshake of a tunnel is complete.
     Switched,
     /// The request went to a handler's queue.
     HandedOver,
@@ -95,16 +97,16 @@ const TABLE: &[Transition] = &[
     row(&[At::Idle], On::Responding, At::Exchanging, Do::Respond),
     row(&[At::Reading], On::Responding, At::Reading, Do::Respond),
     row(&[At::Reading], On::Answered, At::Reading, Do::ReadHead),
-    row(&[At::Opening, At::Idle], On::Switched, At::Tunnel, Do::Tunnel),
+    // Messages and requests may be mixed.
+    row(&[At::Reading], On::Message, At::Idle, Do::Await),
     row(&[At::Routing, At::Parked, At::Exchanging], On::Switched, At::Tunnel, Do::Tunnel),
-    // Nothing is owed to a connection between two requests.
-    row(&[At::Opening, At::Idle], On::Drain, At::Closed, Do::Close),
     row(&[At::Reading], On::Drain, At::Reading, Do::MakeLast),
     row(&[At::Routing], On::Drain, At::Routing, Do::MakeLast),
     row(&[At::Parked], On::Drain, At::Parked, Do::MakeLast),
     row(&[At::Exchanging], On::Drain, At::Exchanging, Do::MakeLast),
     row(&[At::Tunnel], On::Drain, At::Tunnel, Do::MakeLast),
-    row(&[At::Skipping], On::Drain, At::Lingering, Do::Linger),
+    // Nothing is owed, but a request may be on its way: to break off would be a reset.
+    row(&[At::Opening, At::Idle, At::Skipping], On::Drain, At::Lingering, Do::Linger),
     row(&[At::Opening, At::Reading, At::Routing], On::Last, At::Lingering, Do::Linger),
     row(&[At::Parked, At::Exchanging, At::Skipping], On::Last, At::Lingering, Do::Linger),
     row(&[At::Idle, At::Tunnel], On::Last, At::Lingering, Do::Linger),
@@ -133,6 +135,7 @@ enum Stage {
 enum Cue {
     Bytes,
     Head,
+    Message,
     Switched,
     HandedOver,
     Responding,
@@ -142,6 +145,28 @@ enum Cue {
     Drain,
     Last,
     End,
+}
+
+const STAGES: usize = Stage::Closed as usize + 1;
+const CUES: usize = Cue::End as usize + 1;
+
+/// The table by stage and cue: a step costs one look.
+const NEXT: [[Option<(Stage, Action)>; CUES]; STAGES] = next();
+
+#[expect(clippy::indexing_slicing, reason = "a constant: a fault would not compile")]
+const fn next() -> [[Option<(Stage, Action)>; CUES]; STAGES] {
+    let mut next = [[None; CUES]; STAGES];
+    let mut at = 0;
+    while at < TABLE.len() {
+        let row = &TABLE[at];
+        let mut from = 0;
+        while from < row.from.len() {
+            next[row.from[from] as usize][row.on as usize] = Some((row.to, row.act));
+            from += 1;
+        }
+        at += 1;
+    }
+    next
 }
 
 #[derive(Debug)]
@@ -161,13 +186,12 @@ const fn row(from: &'static [Stage], on: Cue, to: Stage, act: Action) -> Transit
 /// The first reason for the end stays: once [`State::Lingering`] or [`State::Closed`], no event changes it, and
 /// events other than [`Event::End`] are ignored.
 pub fn step(state: State, event: Event) -> (State, Action) {
-    let (from, on) = (state.stage(), event.cue());
-    let row = TABLE.iter().find(|row| row.on == on && row.from.contains(&from));
-    match row {
-        Some(row) => {
+    let (from, on) = (state.stage() as usize, event.cue() as usize);
+    match NEXT.get(from).and_then(|cues| cues.get(on)).copied().flatten() {
+        Some((to, act)) => {
             let reason =
                 state.reason().or_else(|| event.reason()).unwrap_or(CloseReason::OutOfStep);
-            (row.to.with(reason), row.act)
+            (to.with(reason), act)
         }
         None if state.reason().is_some() => (state, Action::Nothing),
         None => (State::Closed(CloseReason::OutOfStep), Action::Close),
@@ -240,6 +264,7 @@ impl Event {
         match self {
             Self::Bytes => Cue::Bytes,
             Self::Head => Cue::Head,
+            Self::Message => Cue::Message,
             Self::Switched => Cue::Switched,
             Self::HandedOver => Cue::HandedOver,
             Self::Responding => Cue::Responding,

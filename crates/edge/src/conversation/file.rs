@@ -22,6 +22,7 @@ impl Conversation<'_> {
             // A HEAD request: the head was all of it.
             return None;
         }
+        self.life.respond();
         match self.tracker.feed_unseen(slice.length) {
             Ok(Progress::Complete { .. }) => self.answer = Answered::Complete,
             Ok(Progress::Pending | Progress::Opaque) => self.answer = Answered::Partly,

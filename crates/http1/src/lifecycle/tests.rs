@@ -55,13 +55,13 @@ fn a_refused_head_is_answered_then_lingers_and_the_first_reason_stays() {
 #[test]
 fn a_drain_ends_what_waits_and_lets_finish_what_has_begun() {
     let draining = CloseReason::Draining;
-    assert_eq!(step(State::Opening, Event::Drain), (State::Closed(draining), Action::Close));
-    assert_eq!(step(State::Idle, Event::Drain), (State::Closed(draining), Action::Close));
+    for state in [State::Opening, State::Idle, State::Skipping] {
+        assert_eq!(step(state, Event::Drain), (State::Lingering(draining), Action::Linger));
+    }
     let begun = [State::Reading, State::Routing, State::Parked, State::Exchanging, State::Tunnel];
     for state in begun {
         assert_eq!(step(state, Event::Drain), (state, Action::MakeLast));
     }
-    assert_eq!(step(State::Skipping, Event::Drain), (State::Lingering(draining), Action::Linger));
 }
 
 #[test]
@@ -72,6 +72,16 @@ fn a_tunnel_ends_with_its_reason() {
         (Event::Head, State::Routing, Action::Route),
         (Event::Switched, State::Tunnel, Action::Tunnel),
         (Event::End(ended), State::Closed(ended), Action::Close),
+    ]);
+}
+
+#[test]
+fn messages_and_requests_may_be_mixed() {
+    live(&[
+        (Event::Bytes, State::Reading, Action::ReadHead),
+        (Event::Message, State::Idle, Action::Await),
+        (Event::Bytes, State::Reading, Action::ReadHead),
+        (Event::Head, State::Routing, Action::Route),
     ]);
 }
 
@@ -165,6 +175,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop::sample::select(vec![
         Event::Bytes,
         Event::Head,
+        Event::Message,
         Event::Switched,
         Event::HandedOver,
         Event::Responding,
@@ -195,4 +206,13 @@ proptest! {
         }
         prop_assert!(closes <= 1);
     }
+}
+
+/// The text between the marks in ARCHITECTURE.md is what the table draws.
+#[test]
+fn the_drawing_in_the_architecture_is_this_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ARCHITECTURE.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let expected = format!("```mermaid\n{}```\n", diagram());
+    assert!(text.contains(&expected), "put this into ARCHITECTURE.md:\n{expected}");
 }
