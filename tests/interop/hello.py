@@ -7,10 +7,11 @@ import zmq
 SEND_SPEC, RECV_SPEC = sys.argv[1:] or ("tcp://127.0.0.1:9997", "tcp://127.0.0.1:9996")
 
 context = zmq.Context()
-requests = context.socket(zmq.PULL)
-requests.connect(SEND_SPEC)
+# Replies first: what is published before the server has subscribed is lost.
 replies = context.socket(zmq.PUB)
 replies.connect(RECV_SPEC)
+requests = context.socket(zmq.PULL)
+requests.connect(SEND_SPEC)
 
 while True:
     sender, conn_id, path, rest = requests.recv().split(b" ", 3)

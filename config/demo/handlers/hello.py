@@ -6,10 +6,11 @@ import sys
 import zmq
 
 context = zmq.Context()
-requests = context.socket(zmq.PULL)
-requests.connect("ipc://run/python.requests")
+# Replies first: what is published before the server has subscribed is lost.
 replies = context.socket(zmq.PUB)
 replies.connect("ipc://run/python.replies")
+requests = context.socket(zmq.PULL)
+requests.connect("ipc://run/python.requests")
 
 while True:
     sender, conn_id, path, rest = requests.recv().split(b" ", 3)

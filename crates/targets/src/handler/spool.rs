@@ -6,7 +6,7 @@ use super::{HandlerLink, Terms};
 use bus::{Delivery, Outgoing, Standing, Tag};
 use bytes::Bytes;
 use edge::{Audience, Exchange, Fault, FaultKind, Reading, Relayed, Turn};
-use http1::Framing;
+use http1::{CloseReason, Framing};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -106,7 +106,12 @@ impl HandlerLink {
         if !is_ours {
             finished.keep();
         }
-        relayed
+        // A handler that answered the *start* message answers *done*, too, if it does not know
+        // uploads: that must not become the answer to the next request.
+        relayed.map(|relayed| {
+            let ends = is_answered.then_some(CloseReason::ResponseEnded);
+            Relayed { close: relayed.close.or(ends), ..relayed }
+        })
     }
 }
 
