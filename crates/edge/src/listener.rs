@@ -11,9 +11,10 @@ use crate::{answer, socket};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Waiting connections the kernel may hold for us; it caps this by `net.core.somaxconn`.
@@ -26,6 +27,25 @@ const EXHAUSTED_REST: Duration = Duration::from_millis(100);
 pub struct Edge<S> {
     service: S,
     registry: Arc<Registry>,
+    turned_away: TurnedAway,
+}
+
+/// Clients that were turned away and of which the log does not know yet: whoever knocks a thousand
+/// times a second must not fill it.
+#[derive(Debug, Default)]
+struct TurnedAway(Mutex<(Option<Instant>, u64)>);
+
+impl TurnedAway {
+    /// One more; at most once a second, how many there have been since the last time.
+    fn tell(&self) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 += 1;
+        if state.0.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+            return None;
+        }
+        state.0 = Some(Instant::now());
+        Some(std::mem::take(&mut state.1))
+    }
 }
 
 /// Binds a listening socket: reusable at once after a restart, both families on `::`.
@@ -45,7 +65,7 @@ pub fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 impl<S: Service> Edge<S> {
     pub fn new(service: S, registry: Arc<Registry>) -> Arc<Self> {
-        Arc::new(Self { service, registry })
+        Arc::new(Self { service, registry, turned_away: TurnedAway::default() })
     }
 
     pub fn service(&self) -> &S {
@@ -79,8 +99,13 @@ impl<S: Service> Edge<S> {
     fn start(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr) {
         let rules = self.service.rules();
         if self.registry.len() >= rules.limits.connections_max {
-            tracing::warn!(%remote, max = rules.limits.connections_max, "limits.connections reached, a client was turned away");
             turn_away(&stream);
+            if let Some(count) = self.turned_away.tell() {
+                tracing::warn!(
+                    last = %remote, count, max = rules.limits.connections_max,
+                    "limits.connections reached, clients were turned away"
+                );
+            }
             return;
         }
         let Ok(local) = stream.local_addr() else { return };
