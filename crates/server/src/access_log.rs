@@ -171,10 +171,9 @@ pub fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-/// Where a log lies: its configured path is relative to the chroot, joined to it as text when
-/// the process is not inside.
-pub fn locate(chroot: &str, path: &str, inside: bool) -> PathBuf {
-    if inside { PathBuf::from(path) } else { PathBuf::from(format!("{chroot}{path}")) }
+/// Where a file of `server` lies for this process, which is inside the chroot or not.
+pub fn locate(server: &site::Server, path: &str, inside: bool) -> PathBuf {
+    if inside { site::below_chroot("/", path) } else { server.below_chroot(path) }
 }
 
 fn write_line(out: &mut BytesMut, record: &AccessRecord<'_, Trace>, now: SystemTime) {

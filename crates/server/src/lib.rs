@@ -8,6 +8,7 @@ pub mod log;
 pub mod options;
 pub mod process;
 pub mod program;
+pub mod restart;
 pub mod running;
 pub mod signals;
 

@@ -4,7 +4,7 @@ mod daemon;
 mod pid_file;
 mod privileges;
 
-pub use daemon::{Daemon, Launcher, become_daemon};
+pub use daemon::{Daemon, Launcher, become_daemon, is_daemon};
 pub use pid_file::PidFile;
 pub use privileges::{enter_chroot, is_root};
 

@@ -5,12 +5,12 @@ use crate::error::{StartFault, chain};
 use crate::log::{self, Destination};
 use crate::options::Options;
 use crate::process::{
-    Daemon, Launcher, PidFile, become_daemon, enter_chroot, is_root, raise_descriptors,
+    Daemon, Launcher, PidFile, become_daemon, enter_chroot, is_daemon, is_root, raise_descriptors,
 };
 use crate::running::{Boot, Server};
 use crate::signals::{Ending, Signals};
 use site::Site;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,7 +38,9 @@ pub fn main(options: Options) -> ExitCode {
 fn run(options: Options) -> Result<ExitCode, StartFault> {
     let check = options.check;
     let mut boot = Boot::from(options);
-    let site = boot.load()?;
+    // A daemon's launcher has said what is odd, on the same terminal.
+    let site =
+        if is_daemon() { store::load(&boot.database, &boot.uuid)?.site } else { boot.load()? };
     if check {
         say(&format!("{} is fine: {}", boot.uuid, summary(&site)));
         return Ok(ExitCode::SUCCESS);
@@ -55,19 +57,21 @@ fn run(options: Options) -> Result<ExitCode, StartFault> {
     let addr = boot.addr(&site);
     let listener = edge::bind(addr).map_err(|source| StartFault::Listen { addr, source })?;
     raise_descriptors(site.limits.fd_max);
-    let pid_path = locate(&site.server.chroot, &site.server.pid_file, false);
-    PidFile::check(&pid_path)?;
-    let pid_file = if is_root() && !site.server.chroot.is_empty() {
+    let chroots = is_root() && !site.server.chroot.is_empty();
+    let pid_path = locate(&site.server, &site.server.pid_file, chroots);
+    let pid_file = if chroots {
         let database = HeldDatabase::open(&boot.database).map_err(store::LoadFault::from)?;
         boot.held = Some(Arc::new(database));
-        enter_chroot(&site.server.chroot, || PidFile::write(site.server.pid_file.clone().into()))?
+        enter_chroot(&site.server.chroot, || PidFile::take(pid_path))?
     } else {
-        PidFile::write(pid_path)?
+        PidFile::take(pid_path)?
     };
     if daemon {
-        let path = locate(&site.server.chroot, &site.server.error_log, boot.held.is_some());
+        let path = locate(&site.server, &site.server.error_log, chroots);
         log::send_to(Destination::file(path)?);
     }
+    // Dropped after the runtime, so that its last words are written. No thread before privileges go.
+    let _log = log::in_background()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -99,7 +103,9 @@ async fn serve(
         if launcher.is_some() { "" } else { "Ctrl-C or " },
         std::process::id()
     );
-    tracing::info!("{ready}");
+    if !(log::is_on_terminal() && std::io::stdout().is_terminal() && launcher.is_none()) {
+        tracing::info!("{ready}");
+    }
     match launcher {
         Some(launcher) => {
             launcher.ready(&ready).map_err(|source| StartFault::Daemon { source })?;

@@ -81,7 +81,7 @@ impl Boot {
             return Ok(None);
         }
         let server = &site.server;
-        let path = access_log::locate(&server.chroot, &server.access_log, self.held.is_some());
+        let path = access_log::locate(server, &server.access_log, self.held.is_some());
         access_log::open(&path).map(Some).inspect_err(|error| {
             tracing::error!(path = %path.display(), %error, "can't open the access log");
         })

@@ -17,11 +17,16 @@ pub enum Daemon {
     Launched { ready: String },
 }
 
+/// Whether this process was started to be the daemon.
+pub fn is_daemon() -> bool {
+    std::env::var_os(MARK).is_some()
+}
+
 /// Starts this program once more, without a terminal, and waits until it serves or has failed.
 ///
 /// A new process instead of fork(2): nothing of this one, such as threads or locks, is half there.
 pub fn become_daemon() -> Result<Daemon, StartFault> {
-    if std::env::var_os(MARK).is_some() {
+    if is_daemon() {
         rustix::process::setsid().map_err(|errno| StartFault::Daemon { source: errno.into() })?;
         return Ok(Daemon::Itself(Launcher::listening()?));
     }
