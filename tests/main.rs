@@ -5,6 +5,7 @@
 mod harness;
 
 mod access_log;
+mod corpus;
 mod dir;
 mod golden;
 mod handler;
