@@ -91,9 +91,9 @@ async fn a_broken_chunked_body_is_refused() {
 async fn heads_have_a_size() {
     let site = SiteBuilder::new()
         .dir("/", "{}/")
-        .setting("limits.buffer_size", "2000")
+        .setting("limits.buffer_size", "20000")
         .setting("limits.header_count", "10")
-        .setting("limits.url_path", "300");
+        .setting("limits.url_path", "9000");
     let server = Running::start(&site).await;
     let line = "GET /x HTTP/1.1\r\nHost: localhost\r\n";
     let filler = |bytes: usize| format!("{line}X: {}\r\n\r\n", "x".repeat(bytes - line.len() - 7));
@@ -102,12 +102,12 @@ async fn heads_have_a_size() {
         format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(bytes - 1))
     };
     for (what, request, status) in [
-        ("a head of the limit", filler(2000), 404),
-        ("a head beyond it", filler(2001), 431),
+        ("a head of the limit", filler(20_000), 404),
+        ("a head beyond it", filler(20_001), 431),
         ("fields up to the limit", fields(10), 404),
         ("a field more", fields(11), 431),
-        ("a target of the limit", target(300), 404),
-        ("a target beyond it", target(301), 414),
+        ("a target of the limit", target(9000), 404),
+        ("a target beyond it", target(9001), 414),
         ("a head that does not end", format!("{line}X: {}", "x".repeat(100_000)), 431),
         ("a target that does not end", format!("GET /{}", "x".repeat(100_000)), 414),
     ] {

@@ -12,7 +12,8 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// Fields of a request head (`limits.header_count`). 100: H2O, HAProxy and Envoy.
     pub fields_max: usize,
-    /// Bytes of a request target (`limits.url_path`). 8 KiB: nginx's large buffer.
+    /// Bytes of a request target (`limits.url_path`, which can only raise it). 8 KiB: nginx's large
+    /// buffer.
     pub target_bytes_max: usize,
     /// Largest body, in bytes, that goes to a handler in one message (`limits.content_length`).
     /// 20 KiB: Mongrel2's, handlers are written for it.

@@ -38,9 +38,22 @@ pub(crate) enum Effect {
     Mode(fn(&mut Settings, u32)),
     /// Text; the error says what is accepted.
     Text(fn(&mut Settings, &str) -> Result<(), String>),
+    /// A whole number from the first to the second; below the third it has no effect, as it had none
+    /// in Mongrel2.
+    Raise(u64, u64, u64, fn(&mut Settings, u64)),
     /// Accepted for the sake of old configurations.
     Nothing,
 }
+
+/// Settings whose part of the server is not built yet.
+const NOT_YET: &[&str] = &[
+    "control_port",
+    "limits.kill_limit",
+    "limits.min_ping",
+    "limits.min_read_rate",
+    "limits.min_write_rate",
+    "limits.tick_timer",
+];
 
 /// All settings of a database, with defaults for those it lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,16 +117,12 @@ impl Setting {
     pub(crate) fn apply(&self, settings: &mut Settings, value: &str) -> Result<(), String> {
         let value = value.trim_matches([' ', '\t', '\r', '\n']);
         match self.effect {
-            Effect::Count(least, most, set) => {
-                let number = whole(value).filter(|n| (least..=most).contains(n));
-                let number = number.ok_or_else(|| {
-                    let unit = self.unit;
-                    match most {
-                        u64::MAX => format!("must be a whole number of {unit}, at least {least}"),
-                        _ => format!("must be a whole number of {unit} from {least} to {most}"),
-                    }
-                })?;
-                set(settings, number);
+            Effect::Count(least, most, set) => set(settings, self.count(value, least, most)?),
+            Effect::Raise(least, most, floor, set) => {
+                let number = self.count(value, least, most)?;
+                if number >= floor {
+                    set(settings, number);
+                }
             }
             Effect::Time(least, most, set) => {
                 let time = milliseconds(value).filter(|ms| (least..=most).contains(ms));
@@ -138,6 +147,31 @@ impl Setting {
         }
         Ok(())
     }
+
+    fn count(&self, value: &str, least: u64, most: u64) -> Result<u64, String> {
+        let number = whole(value).filter(|n| (least..=most).contains(n));
+        number.ok_or_else(|| {
+            let unit = self.unit;
+            match most {
+                u64::MAX => format!("must be a whole number of {unit}, at least {least}"),
+                _ => format!("must be a whole number of {unit} from {least} to {most}"),
+            }
+        })
+    }
+
+    /// Why a valid value changes nothing.
+    fn idle(&self, value: &str) -> Option<String> {
+        match self.effect {
+            Effect::Nothing => Some(format!("has no effect: {}", self.reason)),
+            Effect::Raise(_, _, floor, _) => {
+                let number = whole(value.trim()).filter(|number| *number < floor)?;
+                Some(format!("{number} has no effect, it is {floor} at least"))
+            }
+            _ => {
+                NOT_YET.contains(&self.key).then(|| "is not built yet, it has no effect".to_owned())
+            }
+        }
+    }
 }
 
 /// Reads all rows; the last row of a key counts.
@@ -159,10 +193,11 @@ pub(crate) fn settings(rows: &[SettingRow], findings: &mut Findings) -> Settings
             continue;
         };
         match setting.apply(&mut settings, value) {
-            Ok(()) if matches!(setting.effect, Effect::Nothing) => {
-                findings.warn(key_at, format!("has no effect: {}", setting.reason));
+            Ok(()) => {
+                if let Some(why) = setting.idle(value) {
+                    findings.warn(key_at, why);
+                }
             }
-            Ok(()) => {}
             Err(accepted) => findings.fault(value_at, format!("{key} {accepted}")),
         }
     }
@@ -222,7 +257,7 @@ mod tests {
         for setting in SETTINGS {
             let other = match setting.effect {
                 Effect::Count(_, most, _) if most < 77_777 => "3",
-                Effect::Count(..) => "77777",
+                Effect::Count(..) | Effect::Raise(..) => "77777",
                 Effect::Time(..) => "7.5",
                 Effect::Flag(_) if setting.default == "0" => "1",
                 Effect::Flag(_) => "0",
@@ -319,9 +354,30 @@ mod tests {
         assert_eq!(settings.tls.client_certificate(), ClientCertificate::Required);
         assert!(findings.faults.is_empty());
         let warnings: Vec<String> = findings.warnings.iter().map(ToString::to_string).collect();
-        let expected =
-            ["setting row 1, key 'timeout.idle': row 2 has the same key and replaces it"];
-        assert_eq!(warnings, expected);
+        let expected = "setting row 1, key 'timeout.idle': row 2 has the same key and replaces it";
+        assert!(warnings.iter().any(|warning| warning == expected), "{warnings:?}");
+    }
+
+    #[test]
+    fn what_changes_nothing_says_so() {
+        let check = |key: &str, value: &str, expected: Option<&str>| {
+            let mut findings = Findings::default();
+            let settings = settings(&[row(1, key, value)], &mut findings);
+            let warnings: Vec<String> = findings.warnings.iter().map(ToString::to_string).collect();
+            let expected = expected.map(|what| format!("setting row 1, key '{key}': {what}"));
+            assert_eq!(warnings, Vec::from_iter(expected), "{key}={value}");
+            settings.limits.target_bytes_max
+        };
+        let low = "256 has no effect, it is 8192 at least";
+        // Mongrel2 writes this default into databases and never reads it.
+        assert_eq!(check("limits.url_path", "256", Some(low)), 8192);
+        assert_eq!(check("limits.url_path", "8192", None), 8192);
+        assert_eq!(check("limits.url_path", "10000", None), 10_000);
+        for key in NOT_YET {
+            let setting = Setting::find(key).unwrap();
+            check(key, setting.default, Some("is not built yet, it has no effect"));
+        }
+        check("timeout.idle", "5", None);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The pid file: one server to a file, and how others find it.
 
+use super::privileges::is_root;
 use crate::error::StartFault;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 /// A pid and its line end fit in less.
@@ -101,13 +102,30 @@ fn read(path: &Path) -> io::Result<String> {
 
 fn create(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
+        create_folder(folder)?;
     }
     let mut options = OpenOptions::new();
     // O_EXCL, which follows no link either.
     options.write(true).create_new(true).mode(0o644).custom_flags(bits(OFlags::NOFOLLOW));
     let mut file: File = options.open(path)?;
     file.write_all(std::process::id().to_string().as_bytes())
+}
+
+/// What root makes belongs to whom it is made for, who removes the file at the end.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        create_folder(parent)?;
+    }
+    fs::create_dir(folder)?;
+    if is_root() {
+        let owner = fs::metadata(parent.unwrap_or(Path::new(".")))?;
+        lchown(folder, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
 }
 
 fn bits(flags: OFlags) -> i32 {

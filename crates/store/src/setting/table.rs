@@ -283,8 +283,8 @@ pub const SETTINGS: &[Setting] = &[
         "limits.url_path",
         "bytes",
         "8192",
-        limit!(target_bytes_max, 1, GIB),
-        "longest request target; nginx's large buffer"
+        Effect::Raise(1, GIB, 8192, |s, n| s.limits.target_bytes_max = size(n)),
+        "longest request target, which Mongrel2 bounded by limits.buffer_size alone; nginx's large buffer"
     ),
     setting!(
         "limits.websocket_message",
