@@ -93,8 +93,12 @@ impl<'r> Passage<'r> {
         loop {
             let fed = self.upload.feed(cx)?;
             self.link.drive();
-            if fed != Fed::More {
-                return Ok(fed);
+            match fed {
+                Fed::More => {}
+                // hyper has taken the piece after all. Having sent everything, it waits for no
+                // event, and nobody waits for the client yet: to stop here would be for good.
+                Fed::UpstreamWaits if self.upload.is_taken() => {}
+                fed => return Ok(fed),
             }
             self.waiting_since = None;
         }

@@ -3,5 +3,6 @@
 mod bodies;
 mod connections;
 mod heads;
+mod pressure;
 mod smuggling;
 mod support;

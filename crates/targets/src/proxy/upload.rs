@@ -75,6 +75,12 @@ impl<'r> Upload<'r> {
         self.begun
     }
 
+    /// Whether the back end's connection has taken all that the client has given.
+    pub(super) fn is_taken(&self) -> bool {
+        let taken = |slot: &Arc<Slot>| matches!(*slot.state(), State::Empty | State::Ended);
+        self.slot.as_ref().is_none_or(taken)
+    }
+
     /// Takes the next piece from the client, if the last one is gone.
     pub(super) fn feed(&mut self, cx: &mut Context<'_>) -> Result<Fed, Fault> {
         let Some(slot) = &self.slot else { return Ok(Fed::Whole) };
