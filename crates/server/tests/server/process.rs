@@ -1,8 +1,5 @@
 //! The program as it is run: what it says, what it survives, what it leaves behind.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "says what was not tested")]
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,46 +9,18 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
-use store::Cell;
-use store::rows::{HostRow, Rows, ServerRow, SettingRow};
 use tempfile::TempDir;
+
+use crate::rows::{rows, text};
 
 /// Enough of them to fill a pipe with what is logged about them.
 const REQUESTS: usize = 300;
 
-fn text(text: &str) -> Cell {
-    Cell::Text(text.to_owned())
-}
-
-/// A server without routes, and one setting that is warned about.
+/// One setting is warned about.
 fn database(folder: &Path, chroot: &str) {
-    let mut rows = Rows::default();
-    rows.servers.push(ServerRow {
-        id: 1,
-        uuid: text("u"),
-        access_log: text("/access.log"),
-        error_log: text("/error.log"),
-        chroot: text(chroot),
-        pid_file: text("run/server.pid"),
-        control_port: text(""),
-        default_host: text("h"),
-        name: text("main"),
-        bind_addr: text("127.0.0.1"),
-        port: Cell::Integer(1),
-        use_ssl: Cell::Integer(0),
-    });
-    rows.hosts.push(HostRow {
-        id: 1,
-        server_id: Cell::Integer(1),
-        maintenance: Cell::Integer(0),
-        name: text("h"),
-        matching: text("h"),
-    });
     let daemonize = if chroot.is_empty() { "0" } else { "1" };
-    for (id, (key, value)) in (1..).zip([("server.daemonize", daemonize), ("zeromq.threads", "1")])
-    {
-        rows.settings.push(SettingRow { id, key: text(key), value: text(value) });
-    }
+    let mut rows = rows(&[("server.daemonize", daemonize), ("zeromq.threads", "1")]);
+    rows.servers[0].chroot = text(chroot);
     store::replace(&folder.join("config.sqlite"), &rows, None).unwrap();
 }
 
