@@ -1,7 +1,6 @@
 //! The program as it is run, and what two of its parts must agree about.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "says what was not tested")]
 
 #[path = "server/endpoints.rs"]
 mod endpoints;

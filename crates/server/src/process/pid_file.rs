@@ -122,7 +122,7 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     }
     fs::create_dir(folder)?;
     if is_root() {
-        let owner = fs::metadata(parent.unwrap_or(Path::new(".")))?;
+        let owner = fs::metadata(parent.unwrap_or_else(|| Path::new(".")))?;
         lchown(folder, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(())
