@@ -441,7 +441,7 @@ impl<'c> Way<'c> {
 }
 
 /// The close reason of a fault after which nothing more can be read.
-fn closes(fault: &Fault) -> Option<CloseReason> {
+pub(crate) fn closes(fault: &Fault) -> Option<CloseReason> {
     match fault.kind {
         FaultKind::Refused(refusal) => Some(CloseReason::BadRequest(refusal)),
         FaultKind::BodyTooLarge => Some(CloseReason::Limit(Limit::BodyBytes)),

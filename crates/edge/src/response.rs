@@ -52,6 +52,12 @@ pub struct FileSlice {
 /// Content that comes in pieces. `None` is the end; a fault ends the connection.
 pub trait BodySource: Send {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>>;
+
+    /// Moves on the request that may still flow the other way, while the client does not take the
+    /// last piece: it may have to send everything before it reads.
+    fn poll_upload(&mut self, _cx: &mut Context<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 impl<'r> Response<'r> {

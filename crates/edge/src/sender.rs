@@ -1,12 +1,15 @@
 //! Sends a response: its head and its content, framed for the client that asked.
 
+use crate::connection::closes;
+use crate::fault::Fault;
 use crate::framing::{Asked, Delimiting, write_head};
 use crate::response::{Body, BodySource, Response};
 use crate::writer::{Unsent, Writer};
 use bytes::{BufMut, Bytes, BytesMut};
 use http1::CloseReason;
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -74,18 +77,21 @@ async fn stream(
         });
         let Some(piece) = piece.await? else { break };
         // The status is out: all that can be said now is that the content is not whole.
-        let piece = piece.map_err(|_| CloseReason::UpstreamFailed)?;
+        let piece = piece.map_err(|fault| breaks_off(&fault))?;
         if piece.is_empty() {
             continue;
         }
         if let Some(left) = &mut left {
             *left = left.checked_sub(piece.len() as u64).ok_or(CloseReason::UpstreamFailed)?;
         }
-        if delimiting == Delimiting::Chunked {
-            send_chunk(writer, piece, deadline).await?;
-        } else {
-            writer.send(piece, deadline).await?;
-        }
+        let sending = async {
+            if delimiting == Delimiting::Chunked {
+                send_chunk(writer, piece, deadline).await
+            } else {
+                writer.send(piece, deadline).await
+            }
+        };
+        while_uploading(sending, &mut *source).await?;
     }
     match left {
         Some(1..) => Err(CloseReason::UpstreamFailed),
@@ -95,6 +101,30 @@ async fn stream(
         }
         None => Ok(()),
     }
+}
+
+/// Awaits `sending`, and whenever it waits for the client, has the request moved on.
+async fn while_uploading(
+    sending: impl Future<Output = Result<(), CloseReason>>,
+    source: &mut (dyn BodySource + '_),
+) -> Result<(), CloseReason> {
+    let mut sending = pin!(sending);
+    poll_fn(|cx| {
+        let sent = sending.as_mut().poll(cx);
+        match sent {
+            Poll::Pending => match source.poll_upload(cx) {
+                Ok(()) => Poll::Pending,
+                Err(fault) => Poll::Ready(Err(breaks_off(&fault))),
+            },
+            sent => sent,
+        }
+    })
+    .await
+}
+
+/// Why the connection ends when content does not.
+fn breaks_off(fault: &Fault) -> CloseReason {
+    closes(fault).unwrap_or(CloseReason::UpstreamFailed)
 }
 
 async fn send_chunk(

@@ -32,8 +32,8 @@ mod waking;
 #[cfg(test)]
 mod tests;
 
-use edge::{Answer, Exchange, Fault, FaultKind, Response, Whose};
-use failure::{Failure, chain};
+use edge::{Answer, Exchange, Fault, FaultKind, Relayed, Response, Whose};
+use failure::{Failure, Stop, chain};
 use hyper::client::conn::http1::Builder;
 use hyper::header::HeaderValue;
 use link::Link;
@@ -62,6 +62,7 @@ struct Shared {
     connect_deadline: Duration,
     response_deadline: Duration,
     read_ahead_bytes_max: usize,
+    upload_bytes_max: Option<u64>,
     pool: Pool,
 }
 
@@ -82,6 +83,7 @@ impl Upstream {
             connect_deadline: limits.proxy_connect_deadline,
             response_deadline: limits.proxy_response_deadline,
             read_ahead_bytes_max: limits.head_bytes_max,
+            upload_bytes_max: limits.upload_size_max,
             pool: Pool::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -95,15 +97,23 @@ impl Upstream {
     pub async fn serve<'r>(&self, exchange: Exchange<'r, '_>) -> Answer<'r> {
         match self.forward(exchange).await {
             Ok(response) => Answer::Response(response),
-            Err(fault) => {
+            Err(Stop::Fault(fault)) => {
                 self.shared.note(&fault);
                 Answer::Fault(fault)
             }
+            Err(Stop::Gone(reason)) => Answer::Relayed(Relayed {
+                status: None,
+                content_bytes: 0,
+                close: Some(reason),
+                by: None,
+            }),
         }
     }
 
-    async fn forward<'r>(&self, mut exchange: Exchange<'r, '_>) -> Result<Response<'r>, Fault> {
+    async fn forward<'r>(&self, mut exchange: Exchange<'r, '_>) -> Result<Response<'r>, Stop> {
         let shared = &self.shared;
+        let framing = exchange.head.framing();
+        upload::check(framing, shared.upload_bytes_max)?;
         let idle = shared.pool.take();
         let is_reused = idle.is_some();
         let link = match idle {
@@ -111,9 +121,10 @@ impl Upstream {
             None => shared.connect().await?,
         };
         // Only now: a client need not send its body to hear that there is no back end.
-        exchange.invite().await.map_err(|_| FaultKind::ClientGone)?;
+        exchange.invite().await.map_err(Stop::Gone)?;
         let Exchange { head, peer, body, .. } = exchange;
-        let mut passage = Passage::new(Arc::clone(shared), link, Upload::new(body, head.framing()));
+        let upload = Upload::new(body, framing, shared.upload_bytes_max);
+        let mut passage = Passage::new(Arc::clone(shared), link, upload);
         let make = |passage: &mut Passage<'r>| {
             request::request(head, peer, &shared.authority, passage.upload().content())
         };
@@ -138,7 +149,7 @@ impl Upstream {
             passage.change(shared.connect().await?);
             may_try_again = false;
         };
-        let answered = answered.map_err(|failure| failure.into_fault(&shared.address))?;
+        let answered = answered.map_err(|failure| failure.into_stop(&shared.address))?;
         response::response(passage, head.is_head(), answered).await
     }
 }

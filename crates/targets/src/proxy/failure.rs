@@ -2,10 +2,19 @@
 
 use super::upload::Content;
 use edge::{Fault, FaultKind};
+use http1::CloseReason;
 use hyper::Request;
 use hyper::client::conn::TrySendError;
 use std::error::Error;
 use std::fmt::Write as _;
+
+/// Why an exchange ends before its answer does.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Nobody is there to be answered.
+    Gone(CloseReason),
+    Fault(Fault),
+}
 
 /// Why there is no response head.
 #[derive(Debug)]
@@ -17,7 +26,7 @@ pub(super) enum Failure {
     /// What came is not a response.
     Garbage(hyper::Error),
     /// The client, or time, ended the exchange.
-    Fault(Fault),
+    Stop(Stop),
 }
 
 impl Failure {
@@ -32,22 +41,39 @@ impl Failure {
     }
 
     /// What to answer for the back end at `address`.
-    pub(super) fn into_fault(self, address: &str) -> Fault {
+    pub(super) fn into_stop(self, address: &str) -> Stop {
         match self {
-            Self::Fault(fault) => fault,
+            Self::Stop(stop) => stop,
             Self::Unsent(_, error) | Self::Lost(error) => {
-                broken(format!("The back end {address} closed without an answer"), &error)
+                broken(format!("The back end {address} closed without an answer"), &error).into()
             }
             Self::Garbage(error) => {
                 broken(format!("The answer of the back end {address} is not HTTP/1.1"), &error)
+                    .into()
             }
         }
     }
 }
 
-impl From<Fault> for Failure {
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<Stop> for Fault {
+    /// Once a response has begun, there is nothing more to say.
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Gone(_) => FaultKind::ClientGone.into(),
+            Stop::Fault(fault) => fault,
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! One exchange under way: the connection that carries it and the request body that flows into it.
 
 use super::Shared;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
 use super::link::Link;
 use super::upload::{Fed, Upload};
 use edge::{Fault, FaultKind};
+use http1::CloseReason;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,6 +26,14 @@ pub(super) struct Passage<'r> {
     upload: Upload<'r>,
     /// Since when the back end has kept us waiting.
     waiting_since: Option<Instant>,
+}
+
+/// How far an exchange could be moved on.
+enum Advance<T> {
+    Ready(T),
+    Waits(Fed),
+    /// There is more to do at once, after others have had their turn.
+    Yields,
 }
 
 impl<'r> Passage<'r> {
@@ -48,7 +58,7 @@ impl<'r> Passage<'r> {
         let mut response = pin!(self.link.send(request));
         poll_fn(|cx| match self.poll_moving(cx, |cx| response.as_mut().poll(cx)) {
             Poll::Ready(Ok(response)) => Poll::Ready(response),
-            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault.into())),
+            Poll::Ready(Err(stop)) => Poll::Ready(Err(stop.into())),
             Poll::Pending => Poll::Pending,
         })
         .await
@@ -59,8 +69,26 @@ impl<'r> Passage<'r> {
     pub(super) fn poll_moving<T>(
         &mut self,
         cx: &mut Context<'_>,
+        awaited: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, Stop>> {
+        match self.advance(cx, awaited)? {
+            Advance::Ready(ready) => Poll::Ready(Ok(ready)),
+            Advance::Waits(fed) => self.poll_broken(cx, fed).map(Err),
+            Advance::Yields => Poll::Pending,
+        }
+    }
+
+    /// Moves the request on while the client does not take the response. Nobody is late then: the
+    /// back end may be waiting for us.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        self.advance(cx, |_| Poll::<Infallible>::Pending).map(drop)
+    }
+
+    fn advance<T>(
+        &mut self,
+        cx: &mut Context<'_>,
         mut awaited: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<Result<T, Fault>> {
+    ) -> Result<Advance<T>, Stop> {
         self.link.waking.belongs_to(cx.waker());
         self.link.waking.begin();
         let mut poll = |link: &Link| {
@@ -72,21 +100,21 @@ impl<'r> Passage<'r> {
         };
         // hyper passes on a piece of content only after it was asked for.
         if let Poll::Ready(ready) = poll(&self.link) {
-            return Poll::Ready(Ok(ready));
+            return Ok(Advance::Ready(ready));
         }
         for _ in 0..ROUNDS_MAX {
             self.link.waking.begin();
             let fed = self.carry(cx)?;
             if let Poll::Ready(ready) = poll(&self.link) {
-                return Poll::Ready(Ok(ready));
+                return Ok(Advance::Ready(ready));
             }
             if self.link.waking.end() {
-                return self.poll_broken(cx, fed).map(Err);
+                return Ok(Advance::Waits(fed));
             }
         }
         self.link.waking.leave();
         cx.waker().wake_by_ref();
-        Poll::Pending
+        Ok(Advance::Yields)
     }
 
     fn carry(&mut self, cx: &mut Context<'_>) -> Result<Fed, Fault> {
@@ -110,9 +138,9 @@ impl<'r> Passage<'r> {
     }
 
     /// Ready if waiting has no point any more.
-    fn poll_broken(&mut self, cx: &mut Context<'_>, fed: Fed) -> Poll<Fault> {
+    fn poll_broken(&mut self, cx: &mut Context<'_>, fed: Fed) -> Poll<Stop> {
         if self.upload.poll_closed(cx, self.shared.read_ahead_bytes_max).is_ready() {
-            return Poll::Ready(FaultKind::ClientGone.into());
+            return Poll::Ready(Stop::Gone(CloseReason::PeerClosed));
         }
         // The deadline on the client's own body watches over this.
         if fed == Fed::ClientWaits {
@@ -127,6 +155,7 @@ impl<'r> Passage<'r> {
                 FaultKind::UpstreamTimeout,
                 format!("The back end {address} did not answer in time."),
             )
+            .into()
         })
     }
 

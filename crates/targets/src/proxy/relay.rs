@@ -1,6 +1,6 @@
 //! The content of a response on its way to the client, and the request body that may still flow the other way.
 
-use super::failure::chain;
+use super::failure::{Stop, chain};
 use super::passage::Passage;
 use bytes::Bytes;
 use edge::{BodySource, Fault, FaultKind};
@@ -34,7 +34,7 @@ impl<'r> Relay<'r> {
 
     /// Takes what has come together with the head: a small response is then whole, and leaves in
     /// one system call.
-    pub(super) fn start(&mut self, cx: &mut Context<'_>) -> Result<Start, Fault> {
+    pub(super) fn start(&mut self, cx: &mut Context<'_>) -> Result<Start, Stop> {
         let first = match self.poll_next(cx)? {
             Poll::Ready(Some(first)) => first,
             Poll::Ready(None) => return Ok(Start::Whole(Bytes::new())),
@@ -48,16 +48,20 @@ impl<'r> Relay<'r> {
         Ok(Start::Streaming)
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Fault> {
-        self.try_poll_next(cx).inspect_err(|fault| {
-            // Broken off on both sides.
-            if let Some(passage) = self.passage.take() {
-                passage.note(fault);
-            }
-        })
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Stop> {
+        self.try_poll_next(cx).inspect_err(|stop| self.break_off(stop))
     }
 
-    fn try_poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Fault> {
+    /// On both sides.
+    fn break_off(&mut self, stop: &Stop) {
+        if let Some(passage) = self.passage.take()
+            && let Stop::Fault(fault) = stop
+        {
+            passage.note(fault);
+        }
+    }
+
+    fn try_poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Stop> {
         let Some(passage) = &mut self.passage else { return Ok(Poll::Ready(None)) };
         loop {
             let incoming = &mut self.incoming;
@@ -73,7 +77,7 @@ impl<'r> Relay<'r> {
                 }
                 Some(Err(error)) => {
                     let text = format!("The back end {} broke off", passage.address());
-                    return Err(Fault::new(FaultKind::UpstreamBroken, chain(text, &error)));
+                    return Err(Fault::new(FaultKind::UpstreamBroken, chain(text, &error)).into());
                 }
                 None => {
                     if let Some(passage) = self.passage.take() {
@@ -93,7 +97,13 @@ impl BodySource for Relay<'_> {
         }
         match self.poll_next(cx) {
             Ok(next) => next.map(|piece| piece.map(Ok)),
-            Err(fault) => Poll::Ready(Some(Err(fault))),
+            Err(stop) => Poll::Ready(Some(Err(stop.into()))),
         }
+    }
+
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let Some(passage) = &mut self.passage else { return Ok(()) };
+        let moved = passage.poll_upload(cx);
+        Ok(moved.inspect_err(|stop| self.break_off(stop))?)
     }
 }

@@ -1,5 +1,6 @@
 //! The back end's response as the client gets it.
 
+use super::failure::Stop;
 use super::hop::{Named, ends_here, list};
 use super::passage::Passage;
 use super::relay::{Relay, Start};
@@ -20,12 +21,12 @@ pub(super) async fn response<'r>(
     passage: Passage<'r>,
     head_only: bool,
     response: hyper::Response<Incoming>,
-) -> Result<Response<'r>, Fault> {
+) -> Result<Response<'r>, Stop> {
     let (head, incoming) = response.into_parts();
     let mut response = Response::new(head.status.as_u16());
     if let Err(wrong) = check(response.status, &head.headers) {
         let text = format!("The back end {} sent {wrong}.", passage.address());
-        return Err(Fault::new(FaultKind::UpstreamBroken, text));
+        return Err(Fault::new(FaultKind::UpstreamBroken, text).into());
     }
     response.fields = fields(&head.headers);
     let length = incoming.size_hint().exact();

@@ -1,7 +1,7 @@
 //! A request body on its way to the back end: one piece at a time, from the client's connection into hyper's.
 
 use bytes::Bytes;
-use edge::{Fault, RequestBody};
+use edge::{Fault, FaultKind, RequestBody};
 use http1::Framing;
 use hyper::body::{Body, Frame};
 use std::convert::Infallible;
@@ -17,6 +17,8 @@ pub(super) struct Upload<'r> {
     /// `None`: the request has no body.
     slot: Option<Arc<Slot>>,
     begun: bool,
+    taken_bytes: u64,
+    bytes_max: Option<u64>,
 }
 
 /// hyper's end.
@@ -56,9 +58,9 @@ pub(super) enum Fed {
 }
 
 impl<'r> Upload<'r> {
-    pub(super) fn new(body: RequestBody<'r>, framing: Framing) -> Self {
+    pub(super) fn new(body: RequestBody<'r>, framing: Framing, bytes_max: Option<u64>) -> Self {
         let has_body = !matches!(framing, Framing::None | Framing::Length(0));
-        Self { body, slot: has_body.then(Arc::default), begun: false }
+        Self { body, slot: has_body.then(Arc::default), begun: false, taken_bytes: 0, bytes_max }
     }
 
     /// hyper's end. Before the body has begun, there may be another one for a second attempt.
@@ -91,7 +93,10 @@ impl<'r> Upload<'r> {
             State::Ended => return Ok(Fed::Whole),
         }
         let Poll::Ready(piece) = self.body.poll_piece(cx) else { return Ok(Fed::ClientWaits) };
-        *state = match piece? {
+        let piece = piece?;
+        self.taken_bytes += piece.as_ref().map_or(0, Bytes::len) as u64;
+        check_size(self.taken_bytes, self.bytes_max)?;
+        *state = match piece {
             Some(piece) if self.body.is_done() => State::LastPiece(piece),
             Some(piece) => State::Piece(piece),
             None => State::End,
@@ -103,6 +108,24 @@ impl<'r> Upload<'r> {
     /// Ready if the client, all of whose body has been read, has closed its side.
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
         if self.body.is_done() { self.body.poll_closed(cx, limit_bytes) } else { Poll::Pending }
+    }
+}
+
+/// Refuses a body that is announced to be larger than `bytes_max`.
+pub(super) fn check(framing: Framing, bytes_max: Option<u64>) -> Result<(), Fault> {
+    match framing {
+        Framing::Length(length) => check_size(length, bytes_max),
+        Framing::None | Framing::Chunked => Ok(()),
+    }
+}
+
+fn check_size(bytes: u64, bytes_max: Option<u64>) -> Result<(), Fault> {
+    match bytes_max.filter(|&max| bytes > max) {
+        Some(max) => {
+            let text = format!("The body is larger than the {max} bytes that are taken here.");
+            Err(Fault::new(FaultKind::BodyTooLarge, text))
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies: both ways, at once, broken off, and held back.
 
-use super::support::{Bench, Wire, bench, field, serve, status, text, within};
+use super::support::{Bench, Wire, bench, bench_under, field, serve, status, text, within};
+use http1::{CloseReason, Limit};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -216,6 +217,47 @@ async fn a_response_that_breaks_off_is_never_whole_for_the_client() {
         backend.send(sent).await;
         backend.finish().await;
         assert_eq!(text(&client.rest().await), expected, "{framing}: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_upload_limit_is_refused() {
+    let limits = site::Limits { upload_size_max: Some(10), ..Default::default() };
+    let mut bench = bench_under(limits).await;
+    let outcome = (413, Some(CloseReason::Limit(Limit::BodyBytes)));
+    for rest in ["\r\n", "Expect: 100-continue\r\n\r\n", "\r\nhello world"] {
+        let mut client = bench.client().await;
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n{rest}")).await;
+        let answer = bench.opens_none_before(client.message(false)).await;
+        assert_eq!(status(&answer.head), 413);
+        client.close();
+        assert_eq!(bench.outcome().await, outcome);
+    }
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    for is_answered in [false, true] {
+        let mut client = bench.client().await;
+        client.send(chunked).await;
+        let mut backend = bench.accepted().await;
+        backend.head().await;
+        assert_eq!(backend.chunk().await, b"hello");
+        if is_answered {
+            backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            client.head().await;
+        }
+        client.send("6\r\n world\r\n0\r\n\r\n").await;
+        assert_eq!(text(&backend.rest().await), "", "nothing that could pass for an end");
+        let answer = text(&client.rest().await);
+        assert_eq!(answer.starts_with("HTTP/1.1 413 "), !is_answered, "{answer}");
+        assert_eq!(answer.is_empty(), is_answered, "{answer}");
+        let status = if is_answered { 200 } else { 413 };
+        assert_eq!(bench.outcome().await, (status, outcome.1));
+    }
+    for framed in [
+        "Content-Length: 10\r\n\r\n0123456789",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n",
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{framed}");
+        assert_eq!(upload(&bench, request.as_bytes()).await.1, b"0123456789");
     }
 }
 

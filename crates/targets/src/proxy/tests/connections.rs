@@ -1,6 +1,7 @@
 //! Connections to the back end: kept, lost, refused, late.
 
 use super::support::{Bench, Wire, bench, bench_under, field, serve, status, text, within};
+use http1::CloseReason;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -306,6 +307,21 @@ async fn the_clients_own_pauses_are_not_the_back_ends() {
     assert_eq!(backend.bytes(2).await, b"hi");
     backend.send(OK).await;
     assert_eq!(client.message(false).await.body, b"ok");
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_side_while_it_waits_is_gone_and_gets_no_answer() {
+    let mut bench = bench().await;
+    for request in [GET, POST, EMPTY_POST] {
+        let mut client = bench.client().await;
+        client.send(request).await;
+        let mut backend = bench.accepted().await;
+        backend.message(false).await;
+        client.finish().await;
+        assert_eq!(backend.rest().await, b"", "{request}");
+        assert_eq!(text(&client.rest().await), "", "{request}");
+        assert_eq!(bench.outcome().await, (0, Some(CloseReason::PeerClosed)), "{request}");
+    }
 }
 
 #[tokio::test]

@@ -204,3 +204,38 @@ async fn an_upload_goes_on_after_all_that_was_held_back_is_gone() {
         assert!(got.iter().all(|&byte| byte == b'x'));
     }
 }
+
+/// More than the sockets between three parties hold.
+const LARGE_BYTES: usize = 48 * MIB;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_goes_on_while_the_client_does_not_take_the_answer() {
+    let backend = narrow();
+    let server = serve("127.0.0.1", backend.local_addr().unwrap().port(), site::Limits::default());
+    let server = server.await;
+    for framed in [Framed::ByLength, Framed::InChunks] {
+        let (mut from_server, mut to_server) =
+            TcpStream::connect(server).await.unwrap().into_split();
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{}\r\n\r\n", framed.field());
+        to_server.write_all(request.as_bytes()).await.unwrap();
+        let (stream, _) = within(backend.accept()).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        head(&mut read).await;
+        tokio::spawn(async move {
+            let fields = format!("Connection: close\r\nContent-Length: {LARGE_BYTES}");
+            let mut answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n").into_bytes();
+            answer.resize(answer.len() + LARGE_BYTES, b'x');
+            write.write_all(&answer).await.unwrap();
+        });
+        let received = tokio::spawn(check_body(read, framed));
+        let sent = timeout(DEADLINE, async {
+            send_body(&mut to_server, framed).await;
+            received.await.unwrap();
+        });
+        sent.await.unwrap_or_else(|_| panic!("an upload {framed:?} waits for its client to read"));
+        assert_eq!(status(&head(&mut from_server).await), 200);
+        let mut content = vec![0; LARGE_BYTES];
+        within(from_server.read_exact(&mut content)).await.unwrap();
+        assert!(content.iter().all(|&byte| byte == b'x'));
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::proxy::Upstream;
 use edge::{AccessRecord, Answer, Edge, Exchange, Registry, Rules, Service};
+use http1::CloseReason;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 /// No step of a test takes this long unless it hangs.
@@ -17,7 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct OneProxy {
     upstream: Upstream,
     rules: Arc<Rules>,
+    outcomes: UnboundedSender<Outcome>,
 }
+
+/// The status of an exchange, and why its connection ended, if it did.
+pub(super) type Outcome = (u16, Option<CloseReason>);
 
 impl Service for OneProxy {
     type Trace = ();
@@ -30,13 +36,17 @@ impl Service for OneProxy {
         (self.upstream.serve(exchange).await, ())
     }
 
-    fn record(&self, _record: AccessRecord<'_, ()>) {}
+    fn record(&self, record: AccessRecord<'_, ()>) {
+        // Only some tests listen.
+        let _heard = self.outcomes.send((record.status, record.close));
+    }
 }
 
 /// Both sides of a proxy, in one process.
 pub(super) struct Bench {
     server: SocketAddr,
     backend: TcpListener,
+    outcomes: UnboundedReceiver<Outcome>,
 }
 
 pub(super) async fn bench() -> Bench {
@@ -45,21 +55,31 @@ pub(super) async fn bench() -> Bench {
 
 pub(super) async fn bench_under(limits: site::Limits) -> Bench {
     let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = serve("127.0.0.1", backend.local_addr().unwrap().port(), limits).await;
-    Bench { server, backend }
+    let port = backend.local_addr().unwrap().port();
+    let (server, outcomes) = start("127.0.0.1", port, limits).await;
+    Bench { server, backend, outcomes }
 }
 
 /// Starts a server whose only target is a proxy to `addr:port`.
 pub(super) async fn serve(addr: &str, port: u16, limits: site::Limits) -> SocketAddr {
+    start(addr, port, limits).await.0
+}
+
+async fn start(
+    addr: &str,
+    port: u16,
+    limits: site::Limits,
+) -> (SocketAddr, UnboundedReceiver<Outcome>) {
     let proxy = Arc::new(site::Proxy { index: 0, id: 1, addr: addr.to_owned(), port });
     let upstream = Upstream::new(proxy, &limits);
     let http = http1::Limits::default();
     let rules = Arc::new(Rules { limits, http, tcp_keepalive: false });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = listener.local_addr().unwrap();
-    let edge = Edge::new(OneProxy { upstream, rules }, Arc::new(Registry::default()));
+    let (outcomes, heard) = unbounded_channel();
+    let edge = Edge::new(OneProxy { upstream, rules, outcomes }, Arc::new(Registry::default()));
     tokio::spawn(edge.accept(listener, Default::default()));
-    server
+    (server, heard)
 }
 
 impl Bench {
@@ -71,6 +91,11 @@ impl Bench {
     pub(super) async fn accepted(&self) -> Wire {
         let (stream, _) = within(self.backend.accept()).await.unwrap();
         Wire::over(stream)
+    }
+
+    /// What became of the next exchange to end.
+    pub(super) async fn outcome(&mut self) -> Outcome {
+        within(self.outcomes.recv()).await.expect("the server runs")
     }
 
     pub(super) fn backend_port(&self) -> u16 {
