@@ -45,8 +45,9 @@ pub(crate) enum Effect {
     Nothing,
 }
 
-/// Settings whose part of the server is not built yet.
-const NOT_YET: &[&str] = &[
+/// What is said of a value whose part of the server is not built yet.
+pub(crate) const NOT_YET: &str = "is not built yet, it has no effect";
+const UNBUILT: &[&str] = &[
     "control_port",
     "limits.kill_limit",
     "limits.min_ping",
@@ -167,9 +168,7 @@ impl Setting {
                 let number = whole(value.trim()).filter(|number| *number < floor)?;
                 Some(format!("{number} has no effect, it is {floor} at least"))
             }
-            _ => {
-                NOT_YET.contains(&self.key).then(|| "is not built yet, it has no effect".to_owned())
-            }
+            _ => UNBUILT.contains(&self.key).then(|| NOT_YET.to_owned()),
         }
     }
 }
@@ -373,9 +372,9 @@ mod tests {
         assert_eq!(check("limits.url_path", "256", Some(low)), 8192);
         assert_eq!(check("limits.url_path", "8192", None), 8192);
         assert_eq!(check("limits.url_path", "10000", None), 10_000);
-        for key in NOT_YET {
+        for key in UNBUILT {
             let setting = Setting::find(key).unwrap();
-            check(key, setting.default, Some("is not built yet, it has no effect"));
+            check(key, setting.default, Some(NOT_YET));
         }
         check("timeout.idle", "5", None);
     }

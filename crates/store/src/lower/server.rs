@@ -6,7 +6,7 @@ use site::{Listener, Server, Tls};
 
 use crate::findings::{Findings, at};
 use crate::rows::{Cell, ServerRow};
-use crate::setting::{Settings, TlsSettings};
+use crate::setting::{NOT_YET, Settings, TlsSettings};
 
 pub(super) fn server(
     row: &ServerRow,
@@ -41,7 +41,11 @@ fn control_port(row: &ServerRow, settings: &Settings, findings: &mut Findings) -
     let at = at!(row, "server".control_port);
     match findings.text(at)? {
         "" => Some(settings.control_port.clone()),
-        text => findings.endpoint(at).map(|_| text.to_owned()),
+        text => {
+            findings.endpoint(at)?;
+            findings.warn(at, NOT_YET);
+            Some(text.to_owned())
+        }
     }
 }
 
