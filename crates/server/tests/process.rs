@@ -1,0 +1,10 @@
+//! The real program: what it says, what signals do to it, what it leaves behind.
+
+#[path = "process/as_root.rs"]
+mod as_root;
+#[path = "process/harness.rs"]
+mod harness;
+#[path = "process/signals.rs"]
+mod signals;
+#[path = "process/starting.rs"]
+mod starting;
