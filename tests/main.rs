@@ -16,6 +16,7 @@ mod languages;
 mod limits;
 mod message_sockets;
 mod proxy;
+mod regression;
 mod reload;
 mod routing;
 mod shutdown;

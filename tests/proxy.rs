@@ -92,6 +92,31 @@ async fn bodies_stream_in_both_directions() {
 }
 
 #[tokio::test]
+async fn a_large_body_arrives_whole() {
+    let (backend, server) = Backend::start().await;
+    let body: Vec<u8> = (0..1_u32 << 21).flat_map(u32::to_be_bytes).collect();
+    let head = format!("PUT /p HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    let (mut client, sent) = (server.client().await, body.clone());
+    let sending = tokio::spawn(async move {
+        client.send(head).await;
+        client.send(sent).await;
+        client
+    });
+    let mut upstream = backend.accept().await;
+    head_of(&mut upstream).await;
+    let came = upstream.exactly(body.len()).await;
+    assert!(came == body, "8 MiB to the back end");
+    upstream.send("HTTP/1.0 200 OK\r\n\r\n").await;
+    let mut client = within(sending).await.unwrap();
+    let answering = tokio::spawn(async move {
+        upstream.send(came).await;
+    });
+    let reply = client.reply().await;
+    assert!(reply.body == body, "8 MiB back");
+    within(answering).await.unwrap();
+}
+
+#[tokio::test]
 async fn head_has_no_content() {
     let (backend, server) = Backend::start().await;
     let mut client = server.client().await;

@@ -110,14 +110,15 @@ async fn a_handler_may_answer_before_the_body_is_whole() {
     handler.answer(&start, "early").await;
     assert_eq!(client.reply().await.text(), "early");
     client.send(&body[50_000..]).await;
-    // The handler is told that the file is there; its answer has been given.
+    // The handler is told that the file is there; its answer has been given, and a second one
+    // must not become the answer to a next request.
     let done = handler.request().await;
     assert_eq!(done.header(DONE), start.header(START));
     assert!(std::fs::read(done.header(DONE).unwrap()).unwrap() == body);
-    client.send("GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    let next = handler.request().await;
-    handler.answer(&next, "next").await;
-    assert_eq!(client.reply().await.text(), "next");
+    handler.answer(&done, "once more").await;
+    client.closed().await;
+    assert_eq!(handler.notice().await, start.conn);
+    handler.expect_silence(&server, "/up").await;
 }
 
 #[tokio::test]

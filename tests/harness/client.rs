@@ -68,7 +68,7 @@ impl Client {
     }
 
     /// Whether the server has said anything.
-    pub(crate) async fn has_input(&mut self) -> bool {
+    pub(crate) async fn has_input(&self) -> bool {
         let wait = std::time::Duration::from_millis(1);
         !self.read.is_empty() || tokio::time::timeout(wait, self.stream.readable()).await.is_ok()
     }

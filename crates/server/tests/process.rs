@@ -1,5 +1,7 @@
 //! The real program: what it says, what signals do to it, what it leaves behind.
 
+#![cfg(test)]
+
 #[path = "process/as_root.rs"]
 mod as_root;
 #[path = "process/harness.rs"]
