@@ -1,7 +1,5 @@
 //! The same hello in several languages, each as the manual prints it, each answering a request.
 
-#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-
 use crate::harness::{Client, HandlerSpec, Running, SiteBuilder, within};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
