@@ -95,7 +95,8 @@ async fn bodies_stream_in_both_directions() {
 async fn a_large_body_arrives_whole() {
     let (backend, server) = Backend::start().await;
     let body: Vec<u8> = (0..1_u32 << 21).flat_map(u32::to_be_bytes).collect();
-    let head = format!("PUT /p HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("PUT /p HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
     let (mut client, sent) = (server.client().await, body.clone());
     let sending = tokio::spawn(async move {
         client.send(head).await;
