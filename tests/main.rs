@@ -6,6 +6,7 @@ mod harness;
 
 mod access_log;
 mod corpus;
+mod differential;
 mod dir;
 mod extended_replies;
 mod golden;
