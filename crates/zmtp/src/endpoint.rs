@@ -2,16 +2,17 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::fault::EndpointFault;
 use crate::listener::{self, Listener};
 use crate::options::Options;
-use crate::peer::{self, PeerId, Traffic};
+use crate::peer::{self, PeerId, Shared, Traffic};
 use crate::spec::Spec;
 use crate::stream::Stream;
 
@@ -19,6 +20,7 @@ use crate::stream::Stream;
 #[derive(Debug)]
 pub struct Endpoint {
     bound: Spec,
+    shared: Shared,
     closing: watch::Sender<bool>,
     task: AbortHandle,
 }
@@ -32,21 +34,26 @@ impl Endpoint {
     ) -> Result<Self, EndpointFault> {
         let (listener, bound) = Listener::bind(spec, options.ipc_mode).await?;
         let (closing, ending) = watch::channel(false);
+        let shared = Shared::new(options, traffic);
         let server = Server {
             name: bound.to_string(),
-            options: Arc::new(options),
-            traffic,
+            shared: shared.clone(),
             ending,
             peers: JoinSet::new(),
             next: 0,
         };
         let task = tokio::spawn(server.run(listener)).abort_handle();
-        Ok(Self { bound, closing, task })
+        Ok(Self { bound, shared, closing, task })
     }
 
     /// What is bound: a port 0 or `*` has become a number.
     pub fn bound(&self) -> &Spec {
         &self.bound
+    }
+
+    /// The longest frame taken from now on, from peers already connected, too.
+    pub fn set_message_bytes_max(&self, max: usize) {
+        self.shared.message_bytes_max.store(max, Ordering::Relaxed);
     }
 
     /// Stops accepting, lets peers write what they are supplied with for at most `linger`, and
@@ -71,15 +78,15 @@ pub async fn connect(
 ) -> Result<Endpoint, EndpointFault> {
     let stream = listener::connect(spec).await?;
     let (closing, ending) = watch::channel(false);
-    let peer = peer::run(stream, 0, (Arc::new(options), traffic), ending);
+    let shared = Shared::new(options, traffic);
+    let peer = peer::run(stream, 0, shared.clone(), ending);
     let task = tokio::spawn(peer).abort_handle();
-    Ok(Endpoint { bound: spec.clone(), closing, task })
+    Ok(Endpoint { bound: spec.clone(), shared, closing, task })
 }
 
 struct Server {
     name: String,
-    options: Arc<Options>,
-    traffic: Arc<dyn Traffic>,
+    shared: Shared,
     ending: watch::Receiver<bool>,
     peers: JoinSet<()>,
     next: PeerId,
@@ -90,9 +97,9 @@ impl Server {
         let mut ending = self.ending.clone();
         let mut full = false;
         loop {
-            let room = self.peers.len() < self.options.peers_max;
+            let max = self.shared.options.peers_max;
+            let room = self.peers.len() < max;
             if !room && !full {
-                let max = self.options.peers_max;
                 tracing::warn!(endpoint = self.name, max, "no more peers are accepted for now");
             }
             full = !room;
@@ -101,13 +108,19 @@ impl Server {
                     Ok(stream) => self.admit(stream),
                     Err(error) => pause(&self.name, &error).await,
                 },
-                Some(_) = self.peers.join_next(), if !self.peers.is_empty() => {}
+                Some(left) = self.peers.join_next(), if !self.peers.is_empty() => {
+                    report(&self.name, left);
+                }
                 () = told(&mut ending) => break,
             }
         }
         drop(listener);
-        let all_left = async { while self.peers.join_next().await.is_some() {} };
-        if timeout(self.options.linger, all_left).await.is_err() {
+        let all_left = async {
+            while let Some(left) = self.peers.join_next().await {
+                report(&self.name, left);
+            }
+        };
+        if timeout(self.shared.options.linger, all_left).await.is_err() {
             let cut = self.peers.len();
             tracing::warn!(endpoint = self.name, cut, "peers were cut with messages unwritten");
             self.peers.shutdown().await;
@@ -115,9 +128,17 @@ impl Server {
     }
 
     fn admit(&mut self, stream: Stream) {
-        let shared = (Arc::clone(&self.options), Arc::clone(&self.traffic));
-        self.peers.spawn(peer::run(stream, self.next, shared, self.ending.clone()));
+        self.peers.spawn(peer::run(stream, self.next, self.shared.clone(), self.ending.clone()));
         self.next += 1;
+    }
+}
+
+/// A peer's task that panicked is a bug of ours; its owner has been told that the peer left.
+fn report(name: &str, left: Result<(), JoinError>) {
+    if let Err(join) = left
+        && join.is_panic()
+    {
+        tracing::error!(endpoint = name, %join, "a peer's task panicked");
     }
 }
 

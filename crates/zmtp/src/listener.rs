@@ -1,11 +1,13 @@
 //! Listening on TCP ports and Unix socket files, and taking over what a dead process left.
 
-use std::ffi::OsString;
+use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, lookup_host};
 
 use crate::fault::EndpointFault;
@@ -107,24 +109,15 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds under another name and moves the file to its place: nobody can connect before its mode
-/// is set, and a stale file is replaced without a moment in which there is none.
+/// Binds under another name and moves the file to its place: a stale file is replaced without a
+/// moment in which there is none.
 async fn bind_file(
     path: &Path,
     mode: Option<u32>,
 ) -> Result<(UnixListener, SocketFile), EndpointFault> {
     refuse_living(path).await?;
-    let mut new = OsString::from(path);
-    new.push(NEW_SUFFIX);
-    let new = PathBuf::from(new);
-    if refuse_living(&new).await? {
-        std::fs::remove_file(&new).map_err(system("remove a stale socket file"))?;
-    }
-    let listener = UnixListener::bind(&new).map_err(system("listen on it"))?;
+    let (listener, new) = listen_beside(path, mode).map_err(system("listen on it"))?;
     let place = || -> io::Result<SocketFile> {
-        if let Some(mode) = mode {
-            std::fs::set_permissions(&new, std::fs::Permissions::from_mode(mode))?;
-        }
         let id = file_id(&new)?;
         std::fs::rename(&new, path)?;
         Ok(SocketFile { path: path.to_owned(), id })
@@ -138,6 +131,47 @@ async fn bind_file(
             Err(EndpointFault::System { doing: "put the socket file in its place", source })
         }
     }
+}
+
+/// Listens on a file of a free name in the same folder, which is no longer than `path`: that may
+/// be as long as a socket address can be.
+fn listen_beside(path: &Path, mode: Option<u32>) -> io::Result<(UnixListener, PathBuf)> {
+    let own = path.file_name().ok_or(ErrorKind::IsADirectory)?;
+    let length = own.len().min(NEW_NAME_BYTES_MAX);
+    for attempt in 0..NEW_NAMES_MAX {
+        let new = path.with_file_name(new_name(length, attempt));
+        match listen(&new, mode) {
+            // Taken: another endpoint is about to put it in its place, or did not live to do so.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            listener => return Ok((listener?, new)),
+        }
+    }
+    Err(ErrorKind::AddrInUse.into())
+}
+
+/// The mode is the socket's before it has a file, so that the file never has another one.
+fn listen(path: &Path, mode: Option<u32>) -> io::Result<UnixListener> {
+    let mut socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    if let Some(mode) = mode {
+        let file = File::from(OwnedFd::from(socket));
+        file.set_permissions(Permissions::from_mode(mode))?;
+        socket = OwnedFd::from(file).into();
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    UnixListener::from_std(OwnedFd::from(socket).into())
+}
+
+/// `length` digits that differ from attempt to attempt, and at first from process to process.
+fn new_name(length: usize, attempt: u64) -> String {
+    let mut number = u64::from(std::process::id()) * NEW_NAMES_MAX + attempt;
+    let digits = std::iter::repeat_with(|| {
+        let digit = (number % 36) as u32;
+        number /= 36;
+        char::from_digit(digit, 36).unwrap_or('0')
+    });
+    digits.take(length).collect()
 }
 
 /// Whether there is a stale socket file; a fault when it is in use or no socket.
@@ -171,5 +205,9 @@ fn system(doing: &'static str) -> impl FnOnce(io::Error) -> EndpointFault {
     move |source| EndpointFault::System { doing, source }
 }
 
-/// What a socket file is called until it is ready.
-pub(crate) const NEW_SUFFIX: &str = ".new";
+/// Length of a socket file's name until it is ready, and how many are tried.
+const NEW_NAME_BYTES_MAX: usize = 12;
+const NEW_NAMES_MAX: u64 = 36;
+
+/// Connections that wait to be accepted, as the standard library has it.
+const BACKLOG: i32 = 128;

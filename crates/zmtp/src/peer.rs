@@ -5,11 +5,13 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::sync::{Notify, watch};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::fault::ProtocolFault;
@@ -29,6 +31,7 @@ pub struct Peer {
     address: String,
     info: PeerInfo,
     wake: Arc<Notify>,
+    dismissed: AtomicBool,
 }
 
 impl Peer {
@@ -54,6 +57,12 @@ impl Peer {
     pub fn wake(&self) {
         self.wake.notify_one();
     }
+
+    /// Has its task close the connection, whatever is still to be written or read.
+    pub fn dismiss(&self) {
+        self.dismissed.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
 }
 
 /// Why a connection ended.
@@ -77,6 +86,25 @@ pub enum Departure {
     /// This side closed it.
     #[error("this side closed the connection")]
     Shutdown,
+    /// The owner did, by `Peer::dismiss`.
+    #[error("the peer was dismissed")]
+    Dismissed,
+}
+
+/// What all peers of an endpoint share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) options: Arc<Options>,
+    pub(crate) traffic: Arc<dyn Traffic>,
+    /// Begins as the options have it.
+    pub(crate) message_bytes_max: Arc<AtomicUsize>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options, traffic: Arc<dyn Traffic>) -> Self {
+        let message_bytes_max = Arc::new(AtomicUsize::new(options.local.message_bytes_max));
+        Self { options: Arc::new(options), traffic, message_bytes_max }
+    }
 }
 
 /// The owner of an endpoint, as its peers' tasks see it. Calls must not block.
@@ -109,10 +137,10 @@ pub trait Traffic: Debug + Send + Sync + 'static {
 pub(crate) async fn run(
     stream: Stream,
     id: PeerId,
-    shared: (Arc<Options>, Arc<dyn Traffic>),
+    shared: Shared,
     closing: watch::Receiver<bool>,
 ) {
-    let (options, traffic) = shared;
+    let Shared { options, traffic, message_bytes_max } = shared;
     let address = stream.peer();
     if let Err(error) = stream.tune() {
         tracing::debug!(address, %error, "cannot tune the connection");
@@ -126,8 +154,9 @@ pub(crate) async fn run(
         received: Vec::new(),
         supplied: Vec::new(),
         joined: None,
-        clock: Clock { heard: Instant::now(), pinged: None, ttl: None },
+        clock: Clock::start(),
         options,
+        message_bytes_max,
     };
     let wake = Arc::new(Notify::new());
     let door = Door { id, address: &address, wake: &wake, traffic: &traffic };
@@ -136,7 +165,7 @@ pub(crate) async fn run(
     };
     let stage = if driver.joined.is_some() { "connected" } else { "in the handshake" };
     match &why {
-        Departure::Closed | Departure::Shutdown | Departure::Broken(_) => {
+        Departure::Closed | Departure::Shutdown | Departure::Dismissed | Departure::Broken(_) => {
             tracing::debug!(peer = address, stage, why = reason(&why), "peer left");
         }
         Departure::Protocol(_) | Departure::HandshakeTimeout | Departure::Silent => {
@@ -165,6 +194,10 @@ struct Joined {
 }
 
 impl Joined {
+    fn is_dismissed(&self) -> bool {
+        self.peer.dismissed.load(Ordering::Acquire)
+    }
+
     fn leave(&mut self, written: usize, why: &Departure) {
         if !std::mem::replace(&mut self.left, true) {
             self.traffic.left(&self.peer, written, why);
@@ -191,14 +224,23 @@ struct Driver {
     joined: Option<Joined>,
     clock: Clock,
     options: Arc<Options>,
+    message_bytes_max: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 struct Clock {
+    accepted: Instant,
     heard: Instant,
     pinged: Option<Instant>,
     /// What the peer asked for in its PING.
     ttl: Option<Duration>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let now = Instant::now();
+        Self { accepted: now, heard: now, pinged: None, ttl: None }
+    }
 }
 
 enum Step {
@@ -226,12 +268,16 @@ impl Driver {
             if ending && self.outbox.is_empty() {
                 return Ok(Departure::Shutdown);
             }
+            if self.joined.as_ref().is_some_and(Joined::is_dismissed) {
+                return Ok(Departure::Dismissed);
+            }
             let mut woken = pin!(door.wake.notified());
             let step = poll_fn(|cx| {
                 if let Poll::Ready(step) = self.poll_stream(cx) {
                     return Poll::Ready(step);
                 }
-                if self.outbox.is_empty() && woken.as_mut().poll(cx).is_ready() {
+                // A peer that does not read must still hear that it is dismissed.
+                if woken.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Ok(Step::Woken));
                 }
                 if !ending && closing.as_mut().poll(cx).is_ready() {
@@ -241,7 +287,14 @@ impl Driver {
             });
             match step.await.map_err(Departure::Broken)? {
                 Step::Read(0) => return Ok(Departure::Closed),
-                Step::Read(_) => self.take_in(door, timer.as_mut())?,
+                Step::Read(_) => {
+                    // A frame that has begun keeps the limit it began under.
+                    if self.session.wanted() == 0 {
+                        let max = self.message_bytes_max.load(Ordering::Relaxed);
+                        self.session.set_message_bytes_max(max);
+                    }
+                    self.take_in(door, timer.as_mut())?;
+                }
                 Step::Written => {}
                 // Under load, whoever is ready now has more for the same system call.
                 Step::Woken => tokio::task::yield_now().await,
@@ -285,7 +338,8 @@ impl Driver {
                 Poll::Ready(Ok(written)) => self.outbox.advance(written),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    stalled = true;
+                    // It may be this task that has had its turn, and not the peer that is slow.
+                    stalled = has_budget_remaining();
                     break;
                 }
             }
@@ -309,7 +363,7 @@ impl Driver {
                 self.adapt(read);
                 Poll::Ready(Ok(Step::Read(read)))
             }
-            Poll::Pending if wrote && !stalled => Poll::Ready(Ok(Step::Written)),
+            Poll::Pending if wrote && self.outbox.is_empty() => Poll::Ready(Ok(Step::Written)),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -372,6 +426,7 @@ impl Driver {
             address: door.address.to_owned(),
             info,
             wake: Arc::clone(door.wake),
+            dismissed: AtomicBool::new(false),
         });
         door.traffic.joined(&peer);
         self.joined = Some(Joined { peer, traffic: Arc::clone(door.traffic), left: false });
@@ -416,7 +471,9 @@ impl Driver {
     /// When `on_time` has something to decide; it may come early, never late.
     fn deadline(&self) -> Instant {
         let heard = self.clock.heard;
-        let Some(joined) = &self.joined else { return heard + self.options.handshake_timeout };
+        let Some(joined) = &self.joined else {
+            return self.clock.accepted + self.options.handshake_timeout;
+        };
         let beat = match self.options.heartbeat {
             Some(heartbeat) if joined.peer.info.version >= (3, 1) => {
                 Some(self.clock.pinged.map_or(heard + heartbeat.interval, |pinged| {

@@ -65,6 +65,7 @@ pub struct Session {
     /// Only the newest PING is answered, so that a flood of them can't grow the output.
     pong: Option<Bytes>,
     wanted: usize,
+    message_bytes_max: usize,
     message: Message,
 }
 
@@ -93,6 +94,7 @@ impl Session {
     pub fn new(local: Arc<Local>) -> Self {
         Self {
             mechanism: Mechanism::new(&local.security),
+            message_bytes_max: local.message_bytes_max,
             local,
             state: State::Signature,
             output: greeting::SIGNATURE.to_vec(),
@@ -118,6 +120,11 @@ impl Session {
                 return Ok(event);
             }
         }
+    }
+
+    /// From the next frame on, the longest one taken.
+    pub fn set_message_bytes_max(&mut self, max: usize) {
+        self.message_bytes_max = max;
     }
 
     /// How many more bytes the frame that has begun needs; 0 when none has.
@@ -289,7 +296,7 @@ impl Session {
         version: (u8, u8),
         input: &mut BytesMut,
     ) -> Result<Option<Event>, ProtocolFault> {
-        while let Some((header, body)) = self.frame(input, self.local.message_bytes_max)? {
+        while let Some((header, body)) = self.frame(input, self.message_bytes_max)? {
             if !header.command {
                 let frame = Frame { more: header.more, payload: body };
                 if self.taken(&frame) {
@@ -352,8 +359,9 @@ impl Session {
             self.wanted = end - input.len();
             return Ok(None);
         };
-        // A slice would keep the whole read buffer alive for as long as someone holds it.
-        if body.len() <= COPY_BYTES_MAX {
+        // A slice would keep the whole read buffer alive for as long as someone holds it, while
+        // who counts the bytes that wait for a client sees the slice only.
+        if body.len() <= COPY_BYTES_MAX.max(input.capacity() / 4) {
             let body = Bytes::copy_from_slice(body);
             input.advance(end);
             return Ok(Some((header, body)));
@@ -373,8 +381,9 @@ const IDENTITY_BYTES_MAX: usize = 255;
 /// Longest command: room for many READY properties, yet nothing for a garbage peer to hoard.
 const COMMAND_BYTES_MAX: usize = 16 << 10;
 
-/// Frames up to this are copied out of the read buffer, longer ones share it.
-const COPY_BYTES_MAX: usize = 1 << 10;
+/// Frames up to this are copied out of the read buffer, longer ones share it: a quarter of the
+/// room a peer reads into.
+const COPY_BYTES_MAX: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests;

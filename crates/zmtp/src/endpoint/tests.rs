@@ -366,3 +366,108 @@ async fn bind_faults_name_the_cause() {
         assert!(fault.starts_with(want), "{spec}: {fault}");
     }
 }
+
+#[tokio::test]
+async fn the_handshake_is_timed_from_accept_however_it_dribbles() {
+    let mut options = options(SocketType::Push);
+    options.handshake_timeout = Duration::from_millis(200);
+    let mut bound = bound("tcp://127.0.0.1:*", options).await;
+    let mut stream = bound.dial().await;
+    let (mut read, mut write) = stream.split();
+    let dribble = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        for byte in hello(1, "PULL") {
+            tick.tick().await;
+            if write.write_u8(byte).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = dribble => unreachable!(),
+        end = read_end(&mut read) => assert!(!end.windows(5).any(|w| w == b"READY")),
+    }
+    assert!(bound.heard.try_recv().is_err(), "never joined");
+}
+
+/// Supplies one frame at a time.
+#[derive(Debug)]
+struct Trickle {
+    left: Mutex<usize>,
+    stalls: Mutex<usize>,
+}
+
+impl Traffic for Trickle {
+    fn supply(&self, _peer: &Peer, frames: &mut Vec<Frame>) {
+        let mut left = self.left.lock().unwrap();
+        if let Some(next) = left.checked_sub(1) {
+            *left = next;
+            frames.push(Frame::last(next.to_string().into()));
+        }
+    }
+
+    fn can_take_back(&self) -> bool {
+        true
+    }
+
+    fn stalled(&self, _peer: &Peer, _kept: usize) {
+        *self.stalls.lock().unwrap() += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_has_had_its_turn_is_no_stalled_peer() {
+    let trickle = Arc::new(Trickle { left: Mutex::new(300), stalls: Mutex::default() });
+    let traffic: Arc<dyn Traffic> = Arc::<Trickle>::clone(&trickle);
+    let spec = "tcp://127.0.0.1:*".parse().unwrap();
+    let endpoint = Endpoint::bind(&spec, options(SocketType::Push), traffic).await.unwrap();
+    let address = endpoint.bound().to_string();
+    let mut stream = TcpStream::connect(address.strip_prefix("tcp://").unwrap()).await.unwrap();
+    stream.write_all(&hello(1, "PULL")).await.unwrap();
+    read_to(&mut stream, b"\0\x010").await;
+    assert_eq!(*trickle.stalls.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_changed_limit_holds_for_peers_that_are_there() {
+    let mut bound = bound("tcp://127.0.0.1:*", options(SocketType::Sub)).await;
+    let mut stream = bound.peer(1, "PUB").await;
+    bound.endpoint.set_message_bytes_max(3);
+    stream.write_all(b"\0\x03one").await.unwrap();
+    assert_eq!(bound.next().await, Heard::Frames(vec![Frame::last("one".into())]));
+    stream.write_all(b"\0\x04four").await.unwrap();
+    let why = "Protocol(TooLarge { size: 4, max: 3 })";
+    assert_eq!(bound.next().await, Heard::Left(0, why.into()));
+}
+
+#[tokio::test]
+async fn a_dismissed_peer_goes_though_it_does_not_read() {
+    let mut bound = bound("tcp://127.0.0.1:*", options(SocketType::Push)).await;
+    let _stuck = bound.peer(1, "PULL").await;
+    let body = Bytes::from(vec![7; 1 << 20]);
+    bound.recorder.send((0..64).map(|_| Frame::last(body.clone())));
+    assert!(matches!(bound.next().await, Heard::Stalled(_)));
+    let peer = bound.recorder.peer.lock().unwrap().clone().unwrap();
+    peer.dismiss();
+    loop {
+        match bound.next().await {
+            Heard::Stalled(_) => {}
+            Heard::Left(_, why) => break assert_eq!(why, "Dismissed"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_files_path_may_be_as_long_as_an_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().display().to_string();
+    for name in ["s".repeat(107 - folder.len() - 1), "s".to_owned()] {
+        let path = format!("{folder}/{name}");
+        let made = bound(&format!("ipc://{path}"), options(SocketType::Push)).await;
+        UnixStream::connect(&path).await.unwrap();
+        within(made.endpoint.close()).await;
+    }
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}

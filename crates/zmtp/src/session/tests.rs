@@ -275,3 +275,25 @@ proptest! {
         feed(&mut Session::new(local(SocketType::Sub)), &input, step);
     }
 }
+
+#[test]
+fn a_frame_pins_no_buffer_much_larger_than_itself() {
+    for (length, shared) in [(1, false), (10_000, false), (16_384, false), (20_000, true)] {
+        let mut local = Local::clone(&local(SocketType::Rep));
+        local.message_bytes_max = 1 << 20;
+        let mut session = Session::new(Arc::new(local));
+        let mut buffer = BytesMut::with_capacity(64 << 10);
+        buffer.extend_from_slice(&v3(1, READY_REQ));
+        assert!(matches!(session.receive(&mut buffer), Ok(Some(Event::Ready(_)))));
+        let mut header = Vec::new();
+        FrameHeader { more: false, command: false, length }.encode(&mut header);
+        buffer.extend_from_slice(&header);
+        buffer.resize(buffer.len() + length, b'x');
+        let range = buffer.as_ptr_range();
+        let Ok(Some(Event::Frame(frame))) = session.receive(&mut buffer) else {
+            panic!("no frame of {length}");
+        };
+        assert_eq!(frame.payload.len(), length);
+        assert_eq!(range.contains(&frame.payload.as_ptr()), shared, "{length}");
+    }
+}
