@@ -84,6 +84,19 @@ struct Visitor {
     replies: VecDeque<Vec<Frame>>,
 }
 
+/// Why a message gets no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("no request behind an empty frame")]
+    NoRequest,
+    #[error("more than {ENVELOPE_FRAMES_MAX} frames before an empty one")]
+    Envelope,
+    #[error("{REQUESTS_MAX} requests wait already")]
+    QueueFull,
+    #[error("{REPLIES_MAX} replies have not been read")]
+    Unread,
+}
+
 /// A message of which not all frames are there.
 #[derive(Debug, Default)]
 struct Message {
@@ -94,21 +107,31 @@ struct Message {
 }
 
 impl Message {
-    /// Takes a frame; the message, if that was its last frame and it has a delimiter and a body.
-    fn push(&mut self, frame: Frame, peer: PeerId) -> Option<Request> {
+    /// Takes a frame; the message, if that was its last frame.
+    fn push(&mut self, frame: Frame, peer: PeerId) -> Result<Option<Request>, Refusal> {
         let more = frame.more;
         if self.delimited {
             self.body.get_or_insert(frame.payload);
         } else if self.envelope.len() < ENVELOPE_FRAMES_MAX {
             self.delimited = frame.payload.is_empty();
             self.envelope.push(Frame { more: true, ..frame });
+        } else {
+            return Err(Refusal::Envelope);
         }
         if more {
-            return None;
+            return Ok(None);
         }
         let message = std::mem::take(self);
-        let body = message.body?;
-        Some(Request { peer, envelope: message.envelope, body })
+        let body = message.body.ok_or(Refusal::NoRequest)?;
+        Ok(Some(Request { peer, envelope: message.envelope, body }))
+    }
+}
+
+impl Visitor {
+    /// One that waits for an answer which won't come must not wait for ever.
+    fn dismiss(&self, why: Refusal) {
+        tracing::warn!(peer = self.peer.name(), %why, "control peer dropped");
+        self.peer.dismiss();
     }
 }
 
@@ -123,6 +146,8 @@ impl Desk {
         if visitor.replies.len() < REPLIES_MAX {
             visitor.replies.push_back(frames);
             visitor.peer.wake();
+        } else {
+            visitor.dismiss(Refusal::Unread);
         }
     }
 }
@@ -138,14 +163,20 @@ impl Traffic for Desk {
         let mut visitors = self.visitors();
         let Some(visitor) = visitors.get_mut(&peer.id()) else { return };
         for frame in frames.drain(..) {
-            let last = !frame.more;
             let outcome = match visitor.message.push(frame, peer.id()) {
-                Some(request) => self.queue.try_send(request).map_err(|_| "too many wait"),
-                None if last => Err("no request behind an empty frame"),
-                None => Ok(()),
+                Ok(Some(request)) => {
+                    self.queue.try_send(request).map_err(|_full| Refusal::QueueFull)
+                }
+                Ok(None) => Ok(()),
+                Err(why) => Err(why),
             };
-            if let Err(why) = outcome {
-                tracing::warn!(peer = peer.name(), why, "control request dropped");
+            match outcome {
+                Ok(()) => {}
+                // As libzmq's REP does.
+                Err(why @ Refusal::NoRequest) => {
+                    tracing::warn!(peer = peer.name(), %why, "control request dropped");
+                }
+                Err(why) => return visitor.dismiss(why),
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::fault::BindFault;
 /// own the link.
 ///
 /// When the last clone is dropped without `close`, both sockets close at once and every request
-/// still open comes back as `Undelivered::Closed`.
+/// still open comes back as by `close`.
 #[derive(Debug, Clone)]
 pub struct Link {
     shared: Arc<Shared>,
@@ -79,10 +79,30 @@ impl Link {
     }
 
     /// The exchange has ended, answered or its client gone: whatever has its tag is forgotten, and
-    /// what still waits is never sent.
-    pub fn answered(&self, tag: Tag) {
+    /// what still waits is never sent. Whether it had been written to a second peer after the
+    /// first was lost: then another answer may come, and must not be read as the next one.
+    pub fn answered(&self, tag: Tag) -> bool {
         let core = &self.shared.core;
         let effects = core.fleet().answered(tag);
+        let replayed = effects.replayed;
+        core.carry_out(effects);
+        replayed
+    }
+
+    /// The client has had the first bytes of the answer: the request is not sent to another peer
+    /// any more. When its peer is lost it is undelivered.
+    pub fn begun(&self, tag: Tag) {
+        let core = &self.shared.core;
+        let effects = core.fleet().begun(tag, Instant::now());
+        core.carry_out(effects);
+    }
+
+    /// Other limits from now on, for peers and requests that are there, too; `peers_max`,
+    /// `handshake_timeout`, `linger` and the heartbeat stay as they were bound.
+    pub fn adopt(&self, limits: LinkLimits) {
+        let core = &self.shared.core;
+        self.shared.sub.set_message_bytes_max(limits.message_bytes_max);
+        let effects = core.fleet().adopt(limits);
         core.carry_out(effects);
     }
 
@@ -130,7 +150,7 @@ impl Link {
     }
 
     /// Stops accepting, writes what is queued for at most `linger`, unbinds, and gives every
-    /// request still open back as `Undelivered::Closed`.
+    /// request still open back: `Undelivered::Closed` if no handler had it, else `PeerLost`.
     pub async fn close(&self) {
         self.shared.core.fleet().close();
         self.shared.push.close().await;
@@ -209,7 +229,11 @@ async fn expire(core: Arc<Core>) {
             core.armed.notified().await;
             continue;
         };
-        sleep_until(due.into()).await;
+        tokio::select! {
+            () = sleep_until(due.into()) => {}
+            // There may be something that is due earlier.
+            () = core.armed.notified() => continue,
+        }
         let effects = core.fleet().expire(Instant::now());
         core.carry_out(effects);
     }

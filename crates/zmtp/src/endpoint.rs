@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use crate::stream::Stream;
 #[derive(Debug)]
 pub struct Endpoint {
     bound: Spec,
-    shared: Shared,
+    message_bytes_max: Arc<AtomicUsize>,
     closing: watch::Sender<bool>,
     task: AbortHandle,
 }
@@ -35,15 +35,11 @@ impl Endpoint {
         let (listener, bound) = Listener::bind(spec, options.ipc_mode).await?;
         let (closing, ending) = watch::channel(false);
         let shared = Shared::new(options, traffic);
-        let server = Server {
-            name: bound.to_string(),
-            shared: shared.clone(),
-            ending,
-            peers: JoinSet::new(),
-            next: 0,
-        };
+        let message_bytes_max = Arc::clone(&shared.message_bytes_max);
+        let server =
+            Server { name: bound.to_string(), shared, ending, peers: JoinSet::new(), next: 0 };
         let task = tokio::spawn(server.run(listener)).abort_handle();
-        Ok(Self { bound, shared, closing, task })
+        Ok(Self { bound, message_bytes_max, closing, task })
     }
 
     /// What is bound: a port 0 or `*` has become a number.
@@ -53,7 +49,7 @@ impl Endpoint {
 
     /// The longest frame taken from now on, from peers already connected, too.
     pub fn set_message_bytes_max(&self, max: usize) {
-        self.shared.message_bytes_max.store(max, Ordering::Relaxed);
+        self.message_bytes_max.store(max, Ordering::Relaxed);
     }
 
     /// Stops accepting, lets peers write what they are supplied with for at most `linger`, and
@@ -79,9 +75,11 @@ pub async fn connect(
     let stream = listener::connect(spec).await?;
     let (closing, ending) = watch::channel(false);
     let shared = Shared::new(options, traffic);
-    let peer = peer::run(stream, 0, shared.clone(), ending);
+    // The owner lives no longer than the connection.
+    let message_bytes_max = Arc::clone(&shared.message_bytes_max);
+    let peer = peer::run(stream, 0, shared, ending);
     let task = tokio::spawn(peer).abort_handle();
-    Ok(Endpoint { bound: spec.clone(), shared, closing, task })
+    Ok(Endpoint { bound: spec.clone(), message_bytes_max, closing, task })
 }
 
 struct Server {

@@ -1,5 +1,7 @@
 //! The control port on real sockets, with our own client and the `zeromq` crate.
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeromq::{DealerSocket, ReqSocket, Socket, SocketRecv, SocketSend};
 
@@ -82,4 +84,49 @@ async fn who_gives_no_answer_is_named() {
         fault = within(ask(&spec, Bytes::new(), Duration::from_secs(10))) => fault.unwrap_err(),
     };
     assert_eq!(fault.to_string(), format!("{spec} closed the connection before it answered"));
+}
+
+/// A DEALER after its handshake, written byte by byte.
+async fn dealer(spec: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(spec.strip_prefix("tcp://").unwrap()).await.unwrap();
+    let mut hello = b"\xff\0\0\0\0\0\0\0\0\x7f\x03\x01NULL".to_vec();
+    hello.resize(64, 0);
+    hello.extend_from_slice(b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER");
+    stream.write_all(&hello).await.unwrap();
+    stream
+}
+
+async fn is_dismissed(desk: &Desk) {
+    within(async {
+        while !desk.visitors().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_would_wait_in_vain_is_dropped() {
+    let too_deep = [b"\x01\x01x".repeat(17), b"\x01\0\0\x01q".to_vec()].concat();
+    let unread = b"\x01\0\0\x01q".repeat(200);
+    for requests in [too_deep, unread] {
+        let mut port = ControlPort::bind("tcp://127.0.0.1:*").await.unwrap();
+        let desk = Arc::clone(&port.desk);
+        let mut stream = dealer(&port.bound()).await;
+        let client = async {
+            within(async {
+                while desk.visitors().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            stream.write_all(&requests).await.unwrap();
+            is_dismissed(&desk).await;
+        };
+        let answer = Bytes::from(vec![0; 1 << 20]);
+        tokio::select! {
+            () = port.serve(|_| std::future::ready(answer.clone())) => {}
+            () = client => {}
+        }
+    }
 }

@@ -62,7 +62,7 @@ pub enum Undelivered {
     Busy,
     /// The handler that had the request went away, and it can't be sent again.
     PeerLost,
-    /// The link was closed.
+    /// The link was closed before a handler had it.
     Closed,
 }
 
@@ -72,6 +72,9 @@ pub enum NotSent {
     /// No peer has room and `queue_max` messages wait already.
     #[error("the handler's waiting queue is full")]
     QueueFull,
+    /// A notice found no peer connected.
+    #[error("no handler is connected")]
+    NoPeer,
     /// `Link::close` was called.
     #[error("the handler link is closed")]
     Closed,

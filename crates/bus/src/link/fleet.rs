@@ -1,6 +1,8 @@
 //! Which peer gets which message, and what becomes of it when a peer goes: pure, time is an
 //! argument.
 
+mod orphans;
+
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::mem;
@@ -33,6 +35,9 @@ pub(super) struct Fleet<H> {
     waiting: VecDeque<Key>,
     /// Entries in `returned` and `waiting` that are not gone.
     waiting_count: usize,
+    /// By the time their peers left, the first in front. May hold keys of entries that are gone.
+    orphans: VecDeque<(Instant, Key)>,
+    orphan_count: usize,
     closed: bool,
     stats: LinkStats,
 }
@@ -61,13 +66,15 @@ struct Lane<H> {
 pub(super) struct Effects<H> {
     pub(super) wake: SmallVec<[H; 1]>,
     pub(super) fallen: Vec<(Tag, Undelivered)>,
+    /// What was answered had been written to a second peer.
+    pub(super) replayed: bool,
     /// Something waits that did not before: there is a time for `expire`.
     pub(super) arm: bool,
 }
 
 impl<H> Default for Effects<H> {
     fn default() -> Self {
-        Self { wake: SmallVec::new(), fallen: Vec::new(), arm: false }
+        Self { wake: SmallVec::new(), fallen: Vec::new(), replayed: false, arm: false }
     }
 }
 
@@ -82,6 +89,8 @@ impl<H: Clone> Fleet<H> {
             returned: VecDeque::new(),
             waiting: VecDeque::new(),
             waiting_count: 0,
+            orphans: VecDeque::new(),
+            orphan_count: 0,
             closed: false,
             stats: LinkStats::default(),
         }
@@ -100,7 +109,7 @@ impl<H: Clone> Fleet<H> {
         }
         if delivery == Delivery::Notice && self.lane_of.is_empty() {
             self.stats.notices_dropped += 1;
-            return Ok(effects);
+            return Err(NotSent::NoPeer);
         }
         if self.waiting_count >= self.limits.queue_max {
             self.stats.refused += 1;
@@ -118,7 +127,7 @@ impl<H: Clone> Fleet<H> {
         let standing = |entry: &Entry| match entry.place {
             Place::Waiting => Standing::Waiting,
             Place::Queued(_) => Standing::Queued,
-            Place::Batch(_) | Place::Held(_) => Standing::Given,
+            Place::Batch(_) | Place::Held(_) | Place::Orphaned => Standing::Given,
         };
         self.ledger.of_tag(tag).map(standing).min()
     }
@@ -127,11 +136,20 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         let mut next = self.ledger.take_tag(tag);
         while let Some(key) = next {
+            effects.replayed |= self.ledger.get(key).is_some_and(Entry::is_replayed);
             self.detach(key);
             next = self.ledger.remove_taken(key).1;
         }
         self.drain(&mut effects);
         self.compact();
+        effects
+    }
+
+    /// Other limits from now on, for what is there already, too.
+    pub(super) fn adopt(&mut self, limits: LinkLimits) -> Effects<H> {
+        self.limits = limits;
+        let mut effects = Effects { arm: true, ..Effects::default() };
+        self.drain(&mut effects);
         effects
     }
 
@@ -218,23 +236,14 @@ impl<H: Clone> Fleet<H> {
         let mut unwritten = mem::take(&mut lane.batch);
         unwritten.extend(mem::take(&mut lane.queue));
         let mut next = lane.held.first;
-        let why = if self.closed { Undelivered::Closed } else { Undelivered::PeerLost };
         while let Some(key) = next {
-            let Some(entry) = self.ledger.get_mut(key) else { break };
+            let Some(entry) = self.ledger.get(key) else { break };
             next = entry.next_of_peer();
-            if !matches!(entry.place, Place::Held(_)) {
-                continue;
-            }
-            if entry.is_replayable() && entry.retries < self.limits.retries {
-                entry.retries += 1;
-                entry.accepted = now;
-                self.stats.retries += 1;
-                self.give_back(key);
-            } else {
-                self.stats.lost += u64::from(!self.closed);
-                self.give_up(key, why, &mut effects);
+            if matches!(entry.place, Place::Held(_)) {
+                self.orphan(key, now);
             }
         }
+        self.settle_orphans(now, &mut effects);
         for key in unwritten {
             self.give_back(key);
         }
@@ -244,9 +253,11 @@ impl<H: Clone> Fleet<H> {
         effects
     }
 
-    /// Gives up what has waited for too long.
+    /// Gives up what has waited for too long, and what nobody will answer any more.
     pub(super) fn expire(&mut self, now: Instant) -> Effects<H> {
         let mut effects = Effects::default();
+        self.settle_orphans(now, &mut effects);
+        self.drain(&mut effects);
         let why = if self.lane_of.is_empty() { Undelivered::NoHandler } else { Undelivered::Busy };
         let due = |accepted: Instant| now.duration_since(accepted) >= self.limits.queue_timeout;
         let mut late: Vec<Key> = Vec::new();
@@ -276,14 +287,17 @@ impl<H: Clone> Fleet<H> {
 
     /// When `expire` has something to do.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
+        let orphan = self.orphans.iter().find(|&&(_, key)| self.is_orphaned(key));
+        let orphan = orphan.map(|&(left, _)| left + self.limits.orphan_grace);
         if self.waiting_count == 0 {
-            return None;
+            return orphan;
         }
         let accepted = |&key: &Key| self.ledger.get(key).map(|entry| entry.accepted);
         let oldest = self.returned.iter().filter_map(accepted).min();
         let front = self.waiting.iter().find_map(accepted);
-        let oldest = oldest.into_iter().chain(front).min()?;
-        Some(oldest + self.limits.queue_timeout)
+        let oldest = oldest.into_iter().chain(front).min();
+        let late = oldest.map(|oldest| oldest + self.limits.queue_timeout);
+        orphan.into_iter().chain(late).min()
     }
 
     /// Takes nothing more.
@@ -299,8 +313,14 @@ impl<H: Clone> Fleet<H> {
         self.returned.clear();
         self.waiting.clear();
         self.waiting_count = 0;
-        let open = self.ledger.drain().filter_map(|entry| entry.tag());
-        open.map(|tag| (tag, Undelivered::Closed)).collect()
+        self.orphans.clear();
+        self.orphan_count = 0;
+        let open = self.ledger.drain().filter_map(|entry| {
+            let unwritten = entry.is_unwritten();
+            let why = if unwritten { Undelivered::Closed } else { Undelivered::PeerLost };
+            Some((entry.tag()?, why))
+        });
+        open.collect()
     }
 
     pub(super) fn peers(&self) -> usize {
@@ -329,6 +349,7 @@ impl<H: Clone> Fleet<H> {
             peers: self.lanes.iter().flatten().map(peer).collect(),
             queued: self.waiting_count,
             open: self.ledger.len(),
+            orphaned: self.orphan_count,
             ..self.stats.clone()
         }
     }
@@ -420,6 +441,10 @@ impl<H: Clone> Fleet<H> {
         let (index, place) = match entry.place {
             Place::Waiting => {
                 self.waiting_count -= 1;
+                return;
+            }
+            Place::Orphaned => {
+                self.orphan_count -= 1;
                 return;
             }
             place @ (Place::Queued(index) | Place::Batch(index) | Place::Held(index)) => {

@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Instant;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::events::{Delivery, Tag};
 use super::slab::{Key, Slab};
@@ -34,6 +35,8 @@ pub(super) enum Place {
     Batch(usize),
     /// Written to a lane's peer, unanswered.
     Held(usize),
+    /// Written to a peer that has left, and whose answer may still be on its way.
+    Orphaned,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,6 +66,26 @@ impl Entry {
 
     pub(super) fn is_replayable(&self) -> bool {
         matches!(self.delivery, Delivery::Request { replayable: true, .. })
+    }
+
+    /// No peer has had a byte of it; if it was sent before, none of the latest.
+    pub(super) fn is_unwritten(&self) -> bool {
+        matches!(self.place, Place::Waiting | Place::Queued(_))
+    }
+
+    /// Two peers may answer it.
+    pub(super) fn is_replayed(&self) -> bool {
+        self.retries > 0 && !self.is_unwritten()
+    }
+
+    /// It must not be sent again; what is written of it need not be kept.
+    pub(super) fn forbid_replay(&mut self) {
+        if let Delivery::Request { replayable, .. } = &mut self.delivery {
+            *replayable = false;
+        }
+        if matches!(self.place, Place::Held(_) | Place::Orphaned) {
+            self.message = Bytes::new();
+        }
     }
 
     /// The next one that the same peer has.
@@ -132,6 +155,17 @@ impl Ledger {
             next = entry.same_tag.after;
             Some(entry)
         })
+    }
+
+    /// The keys of a tag's entries.
+    pub(super) fn keys_of_tag(&self, tag: Tag) -> SmallVec<[Key; 2]> {
+        let mut next = self.by_tag.get(&tag).and_then(|ends| ends.first);
+        std::iter::from_fn(|| {
+            let key = next?;
+            next = self.entries.get(key)?.same_tag.after;
+            Some(key)
+        })
+        .collect()
     }
 
     /// The first entry of a tag, no longer found by it; the others follow through `remove_next`.

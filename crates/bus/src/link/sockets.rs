@@ -114,8 +114,7 @@ impl Traffic for PushSide {
 
     fn left(&self, peer: &Peer, written: usize, why: &Departure) {
         let effects = self.0.fleet().left(peer.id(), written, Instant::now());
-        let lost = effects.fallen.len();
-        tracing::info!(peer = peer.name(), %why, lost, "handler disconnected");
+        tracing::info!(peer = peer.name(), %why, "handler disconnected");
         self.0.carry_out(effects);
     }
 }

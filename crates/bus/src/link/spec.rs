@@ -40,6 +40,9 @@ pub struct LinkLimits {
     pub pending_max: usize,
     /// How often a replayable request goes to another peer after its peer was lost. 2.
     pub retries: u32,
+    /// How long a request whose peer has left may still be answered before it goes to another
+    /// peer or is given up: its answer travels on a connection of its own. 500 ms.
+    pub orphan_grace: Duration,
     /// Choice among peers. Round robin.
     pub balance: Balance,
     /// Connections per socket, handshaking ones included. 1024.
@@ -66,6 +69,7 @@ impl Default for LinkLimits {
             peer_queue_max: 1000,
             pending_max: usize::MAX,
             retries: 2,
+            orphan_grace: Duration::from_millis(500),
             balance: Balance::default(),
             peers_max: 1024,
             handshake_timeout: Duration::from_secs(10),

@@ -13,6 +13,8 @@ pub struct LinkStats {
     pub queued: usize,
     /// Requests known to the link: waiting, or with a peer and unanswered.
     pub open: usize,
+    /// Of these, requests whose peer has just left, and whose answer may still come.
+    pub orphaned: usize,
     /// Messages written to peers.
     pub sent: u64,
     /// Reply frames received.

@@ -138,14 +138,15 @@ async fn the_zeromq_crate_over_tcp_and_ipc() {
         reply.send(large.clone().into()).await.unwrap();
         while bound.next().await != Heard::Message(large.clone()) {}
         within(bound.link.close()).await;
-        assert_eq!(bound.next().await, Heard::Undelivered(2, Undelivered::Closed));
+        assert_eq!(bound.next().await, Heard::Undelivered(2, Undelivered::PeerLost));
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn a_lost_peer_is_known_at_once() {
-    let mut bound = bound(LinkLimits::default()).await;
+    let limits = LinkLimits { orphan_grace: Duration::ZERO, ..LinkLimits::default() };
+    let mut bound = bound(limits).await;
     let mut first = bound.puller().await;
     until(|| bound.link.peers() == 1).await;
     let answered = bound.send("answered", true);
@@ -165,7 +166,8 @@ async fn a_lost_peer_is_known_at_once() {
 
 #[tokio::test]
 async fn a_peer_that_stops_reading_holds_up_nobody() {
-    let mut bound = bound(LinkLimits::default()).await;
+    let limits = LinkLimits { orphan_grace: Duration::ZERO, ..LinkLimits::default() };
+    let mut bound = bound(limits).await;
     let stuck = bound.puller().await;
     until(|| bound.link.peers() == 1).await;
     let body = Bytes::from(vec![7; 1 << 20]);
@@ -201,7 +203,7 @@ async fn without_a_peer_requests_time_out() {
     bound.send("a", true);
     let left = bound.send("b", true);
     let third = Outgoing { message: "c".into(), delivery: Delivery::Notice };
-    assert_eq!(bound.link.send(third), Ok(()), "a notice is dropped");
+    assert_eq!(bound.link.send(third), Err(NotSent::NoPeer));
     let third = Outgoing { message: "c".into(), delivery: Delivery::Message { tag: left } };
     assert_eq!(bound.link.send(third), Err(NotSent::QueueFull));
     bound.link.answered(left);
@@ -260,4 +262,46 @@ async fn a_dropped_link_gives_everything_back() {
         while TcpStream::connect(spec.strip_prefix("tcp://").unwrap()).await.is_ok() {}
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_answer_may_come_after_its_handlers_requests_have_ended() {
+    let limits = LinkLimits { orphan_grace: Duration::from_secs(600), ..LinkLimits::default() };
+    let mut bound = bound(limits).await;
+    let mut pull = bound.puller().await;
+    let tag = bound.send("once", false);
+    read_to(&mut pull, b"once").await;
+    drop(pull);
+    until(|| bound.link.peers() == 0).await;
+    assert_eq!((bound.link.stats().orphaned, bound.link.stats().lost), (1, 0));
+    assert!(!bound.link.answered(tag));
+    assert_eq!(bound.link.stats().open, 0);
+    assert!(bound.heard.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn the_grace_ends_while_a_later_time_is_waited_for() {
+    let limits = LinkLimits {
+        queue_timeout: Duration::from_secs(600),
+        orphan_grace: Duration::from_millis(20),
+        pending_max: 1,
+        ..LinkLimits::default()
+    };
+    let mut bound = bound(limits).await;
+    let mut pull = bound.puller().await;
+    until(|| bound.link.peers() == 1).await;
+    bound.send("lost", false);
+    bound.send("waits", false);
+    read_to(&mut pull, b"lost").await;
+    drop(pull);
+    assert_eq!(bound.next().await, Heard::Undelivered(1, Undelivered::PeerLost));
+}
+
+#[tokio::test]
+async fn an_earlier_time_is_noticed_when_limits_change() {
+    let limits = LinkLimits { queue_timeout: Duration::from_secs(600), ..LinkLimits::default() };
+    let mut bound = bound(limits.clone()).await;
+    bound.send("waits", true);
+    bound.link.adopt(LinkLimits { queue_timeout: Duration::from_millis(20), ..limits });
+    assert_eq!(bound.next().await, Heard::Undelivered(1, Undelivered::NoHandler));
 }

@@ -77,8 +77,16 @@ impl Table {
         self.note(effects);
     }
 
-    fn answer(&mut self, conn: u64) {
+    /// Whether it was replayed.
+    fn answer(&mut self, conn: u64) -> bool {
         let effects = self.fleet.answered(tag(conn));
+        let replayed = effects.replayed;
+        self.note(effects);
+        replayed
+    }
+
+    fn begin(&mut self, conn: u64) {
+        let effects = self.fleet.begun(tag(conn), self.at(3));
         self.note(effects);
     }
 
@@ -90,6 +98,10 @@ impl Table {
     fn stats(&self) -> LinkStats {
         self.fleet.stats(self.at(3), |peer| (peer.to_string(), (3, 1)))
     }
+}
+
+fn without_grace() -> LinkLimits {
+    LinkLimits { orphan_grace: Duration::ZERO, ..LinkLimits::default() }
 }
 
 #[test]
@@ -152,7 +164,7 @@ fn notices_need_a_peer_and_messages_wait() {
     let mut t = table(LinkLimits::default());
     let notice = Outgoing { message: "bye".into(), delivery: Delivery::Notice };
     let message = Outgoing { message: "frame".into(), delivery: Delivery::Message { tag: tag(7) } };
-    t.send(notice.clone(), 0).unwrap();
+    assert_eq!(t.send(notice.clone(), 0), Err(NotSent::NoPeer));
     t.send(message.clone(), 0).unwrap();
     t.join(1);
     t.send(notice, 0).unwrap();
@@ -198,7 +210,7 @@ fn pending_max_frees_with_each_answer() {
 
 #[test]
 fn a_lost_peers_requests_go_on() {
-    let mut t = table(LinkLimits { retries: 1, ..LinkLimits::default() });
+    let mut t = table(LinkLimits { retries: 1, ..without_grace() });
     t.join(1);
     t.send(request(0, true), 0).unwrap();
     t.send(request(1, false), 0).unwrap();
@@ -221,15 +233,116 @@ fn a_lost_peers_requests_go_on() {
 }
 
 #[test]
-fn a_lost_peers_requests_go_to_the_others_at_once() {
+fn a_lost_peers_requests_go_to_the_others_after_the_grace() {
     let mut t = table(LinkLimits::default());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
     t.requests(0..4);
     assert_eq!([1, 2].map(|peer| t.take(peer)), ["0 2", "1 3"]);
     assert_eq!(t.take(2), "");
     t.leave(1, 2);
+    assert_eq!((t.take(2).as_str(), t.stats().orphaned, t.stats().open), ("", 2, 4));
+    t.expire(3);
     assert_eq!(t.woken, [2]);
     assert_eq!(t.take(2), "0 2");
+    assert_eq!(t.stats().orphaned, 0);
+}
+
+#[test]
+fn an_answer_that_comes_after_its_peer_has_left_counts() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.requests([0]);
+    t.send(request(1, false), 0).unwrap();
+    t.send(request(2, false), 0).unwrap();
+    assert_eq!(t.take(1), "0 1 2");
+    t.leave(1, 3);
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(2) + Duration::from_millis(500)));
+    assert!(!t.answer(0) && !t.answer(1));
+    t.join(2);
+    t.expire(3);
+    assert_eq!(t.take(2), "");
+    assert_eq!(t.fallen, [(2, Undelivered::PeerLost)]);
+    let stats = t.stats();
+    assert_eq!((stats.retries, stats.lost, stats.open, stats.orphaned), (0, 1, 0, 0));
+    assert_eq!(t.fleet.next_expiry(), None);
+}
+
+#[test]
+fn what_was_not_written_does_not_wait_for_the_grace() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..4);
+    assert_eq!(t.take(1), "0 2");
+    t.leave(1, 1);
+    assert_eq!(t.take(2), "1 3 2");
+    assert_eq!(t.stats().orphaned, 1);
+}
+
+#[test]
+fn an_answer_that_has_begun_is_not_asked_for_again() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.requests(0..3);
+    assert_eq!(t.take(1), "0 1 2");
+    t.begin(0);
+    t.leave(1, 3);
+    t.begin(1);
+    t.expire(3);
+    assert_eq!(t.fallen, [(0, Undelivered::PeerLost), (1, Undelivered::PeerLost)]);
+    t.join(2);
+    assert_eq!(t.take(2), "2");
+    assert!(t.answer(2), "two peers may answer it");
+}
+
+#[test]
+fn an_answer_that_begins_late_ends_the_second_try() {
+    for queued in [false, true] {
+        let mut t = table(LinkLimits::default());
+        t.join(1);
+        t.requests([0, 1]);
+        assert_eq!(t.take(1), "0 1");
+        t.leave(1, 2);
+        t.expire(3);
+        if queued {
+            t.join(2);
+        }
+        t.begin(0);
+        if !queued {
+            t.join(2);
+        }
+        assert_eq!([t.take(2), t.take(2)], ["1", ""]);
+        let stats = t.stats();
+        assert_eq!((stats.orphaned, stats.queued, stats.peers[0].pending), (1, 0, 1));
+        t.expire(4);
+        assert_eq!(t.fallen, [(0, Undelivered::PeerLost)]);
+    }
+}
+
+#[test]
+fn a_request_that_waits_for_its_first_peer_is_sent_whatever_its_client_has_had() {
+    let mut t = table(LinkLimits::default());
+    t.requests([0]);
+    t.begin(0);
+    t.join(1);
+    assert_eq!(t.take(1), "0");
+    assert!(!t.answer(0));
+}
+
+#[test]
+fn changed_limits_hold_for_what_is_there() {
+    let mut t = table(LinkLimits { pending_max: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.requests(0..4);
+    assert_eq!(t.take(1), "0");
+    let limits = LinkLimits { queue_timeout: Duration::from_secs(2), ..LinkLimits::default() };
+    let effects = t.fleet.adopt(LinkLimits { pending_max: 2, ..limits.clone() });
+    assert!(effects.arm);
+    t.note(effects);
+    assert_eq!(t.take(1), "1");
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(2)));
+    let effects = t.fleet.adopt(LinkLimits { queue_max: 2, pending_max: 2, ..limits });
+    t.note(effects);
+    assert_eq!(t.send(request(4, true), 0), Err(NotSent::QueueFull));
 }
 
 #[test]
@@ -276,12 +389,19 @@ fn one_tag_may_have_several_messages() {
 #[test]
 fn nothing_is_sent_after_close() {
     let mut t = table(LinkLimits::default());
-    t.requests([1, 2]);
+    t.requests([0, 1, 2]);
+    t.join(1);
+    assert_eq!(t.take(1), "0 1 2");
+    t.leave(1, 1);
     t.fleet.close();
     assert_eq!(t.send(request(3, true), 0), Err(NotSent::Closed));
     assert_eq!(
         t.fleet.give_up_all(),
-        [(tag(1), Undelivered::Closed), (tag(2), Undelivered::Closed)]
+        [
+            (tag(0), Undelivered::PeerLost),
+            (tag(1), Undelivered::Closed),
+            (tag(2), Undelivered::Closed)
+        ]
     );
 }
 
@@ -303,6 +423,7 @@ enum Act {
     Take(usize),
     Stall(usize, usize),
     Leave(usize, usize),
+    Begin(usize),
     Expire,
 }
 
@@ -314,6 +435,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => any::<usize>().prop_map(Act::Take),
         1 => (any::<usize>(), 0usize..4).prop_map(|(p, n)| Act::Stall(p, n)),
         1 => (any::<usize>(), 0usize..4).prop_map(|(p, n)| Act::Leave(p, n)),
+        1 => any::<usize>().prop_map(Act::Begin),
         1 => Just(Act::Expire),
     ];
     proptest::collection::vec(act, 0..200)
@@ -371,6 +493,11 @@ proptest! {
                         batches.remove(&peer);
                     }
                 }
+                Act::Begin(n) => {
+                    if let Some(&conn) = open.iter().nth(n % open.len().max(1)) {
+                        t.begin(conn);
+                    }
+                }
                 Act::Expire => t.expire(second as u64),
             }
             for (conn, _) in t.fallen.drain(..) {
@@ -379,7 +506,7 @@ proptest! {
             let stats = t.stats();
             let with_peers: usize = stats.peers.iter().map(|peer| peer.pending).sum();
             prop_assert_eq!(stats.open, open.len());
-            prop_assert_eq!(stats.queued + with_peers, open.len());
+            prop_assert_eq!(stats.queued + with_peers + stats.orphaned, open.len());
             prop_assert!(stats.peers.iter().all(|peer| peer.pending <= pending_max));
         }
         let left: BTreeSet<_> = t.fleet.give_up_all().into_iter().map(|(tag, _)| tag.conn).collect();
