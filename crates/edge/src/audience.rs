@@ -13,6 +13,10 @@ pub trait Audience: Send + Sync {
     /// The connection has ended, by anything but this handler's own word.
     fn left(&self, conn: ConnId);
 
+    /// The client is about to get the first bytes of an answer that is not complete yet, from
+    /// whichever handler: `exchange` must not be answered by another one now.
+    fn begun(&self, _conn: ConnId, _exchange: u64) {}
+
     /// So many bytes of this handler's metered replies have been written to the client.
     fn written(&self, conn: ConnId, bytes: u64);
 }
@@ -30,6 +34,13 @@ impl Audiences {
             self.0.push(Arc::clone(audience));
         }
         is_new
+    }
+
+    /// Tells every handler that the answer of `exchange` has begun.
+    pub(crate) fn begun(&self, conn: ConnId, exchange: u64) {
+        for audience in &self.0 {
+            audience.begun(conn, exchange);
+        }
     }
 
     /// Tells the handler that sent them that its metered bytes have been written.

@@ -271,6 +271,7 @@ impl<'w> Conversation<'w> {
         };
         if self.answer == Answered::Nothing {
             self.answer = Answered::Partly;
+            self.audiences.begun(self.line.conn(), self.exchange);
         }
         if let Err(reason) = self.writer.send(bytes, self.write_deadline).await {
             return Some(self.end(reason));

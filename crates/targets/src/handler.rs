@@ -17,10 +17,11 @@ use edge::{
     Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, NO_EXCHANGE, Registry,
     Relayed, SocketMessage,
 };
-use http1::Framing;
+use http1::{CloseReason, Framing};
 use site::{HandlerProtocol, Limits, Options, Uploads};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use message::Written;
 use notified::Notified;
@@ -102,9 +103,10 @@ impl HandlerLink {
         &self.malformed
     }
 
-    /// From now on replies are read by the rules of another site.
+    /// From now on requests wait and replies are read by the rules of another site.
     pub fn adopt(&self, limits: &Limits, options: &Options) {
         self.reply_terms.store(Arc::new(ReplyTerms::of(limits, options)));
+        self.link.adopt(link_limits(limits));
     }
 
     /// Whether `handler` can go on using this link's sockets as they are.
@@ -153,11 +155,15 @@ impl HandlerLink {
             _ => self.send_whole(&mut exchange, &audience, terms).await,
         };
         // What an upgraded client said last may still be on its way.
-        if !exchange.client.is_upgraded() {
-            self.link.answered(tag(&exchange));
-        }
+        let replayed = !exchange.client.is_upgraded() && self.link.answered(tag(&exchange));
         match relayed.or_else(|fault| exchange.client.fail(fault)) {
-            Ok(relayed) => Answer::Relayed(relayed),
+            Ok(mut relayed) => {
+                // Another handler's answer may come, and would be read as the next one.
+                if replayed && relayed.close.is_none() {
+                    relayed.close = Some(CloseReason::HandlerLost);
+                }
+                Answer::Relayed(relayed)
+            }
             Err(fault) => Answer::Fault(fault),
         }
     }
@@ -190,7 +196,9 @@ impl HandlerLink {
     fn send(&self, outgoing: Outgoing) -> Result<(), Fault> {
         self.link.send(outgoing).map_err(|why| {
             let detail = match why {
-                NotSent::QueueFull => "No handler takes requests and the waiting queue is full.",
+                NotSent::QueueFull | NotSent::NoPeer => {
+                    "No handler takes requests and the waiting queue is full."
+                }
                 NotSent::Closed => "The server no longer serves this handler.",
             };
             Fault::new(FaultKind::NoHandler { retry_after: RETRY_AFTER }, detail)
@@ -211,9 +219,9 @@ impl HandlerLink {
         self.send(Outgoing { message, delivery: Delivery::Message { tag } })
     }
 
-    /// Tells handlers that `conn` is gone, unless they have been told.
+    /// Tells handlers that `conn` is gone, unless they have just been told.
     fn notify(&self, conn: ConnId) {
-        if !self.notified.is_first(conn) {
+        if !self.notified.is_due(conn, Instant::now()) {
             return;
         }
         let mut message = BytesMut::with_capacity(self.handler.send_ident.len() + 72);
@@ -221,6 +229,7 @@ impl HandlerLink {
         wire::request::encode_disconnect(&self.handler.send_ident, conn.0, protocol, &mut message);
         let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
         if let Err(why) = self.link.send(notice) {
+            self.notified.forget(conn);
             tracing::debug!(%conn, %why, "a disconnect notice was not sent");
         }
     }
@@ -244,6 +253,10 @@ impl Audience for HandlerLink {
 
     fn left(&self, conn: ConnId) {
         self.notify(conn);
+    }
+
+    fn begun(&self, conn: ConnId, exchange: u64) {
+        self.link.begun(Tag { conn: conn.0, exchange });
     }
 
     fn written(&self, conn: ConnId, bytes: u64) {

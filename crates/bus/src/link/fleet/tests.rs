@@ -335,12 +335,13 @@ fn changed_limits_hold_for_what_is_there() {
     t.requests(0..4);
     assert_eq!(t.take(1), "0");
     let limits = LinkLimits { queue_timeout: Duration::from_secs(2), ..LinkLimits::default() };
-    let effects = t.fleet.adopt(LinkLimits { pending_max: 2, ..limits.clone() });
+    let limits = LinkLimits { pending_max: 2, ..limits };
+    let effects = t.fleet.adopt(limits.clone());
     assert!(effects.arm);
     t.note(effects);
     assert_eq!(t.take(1), "1");
     assert_eq!(t.fleet.next_expiry(), Some(t.at(2)));
-    let effects = t.fleet.adopt(LinkLimits { queue_max: 2, pending_max: 2, ..limits });
+    let effects = t.fleet.adopt(LinkLimits { queue_max: 2, ..limits });
     t.note(effects);
     assert_eq!(t.send(request(4, true), 0), Err(NotSent::QueueFull));
 }
