@@ -614,14 +614,24 @@ async fn a_handler_killed_in_the_middle_of_a_response_ends_the_connection() {
     let (mut client, request) = asked(&server, &mut handler, "/h").await;
     handler.reply(request.conn, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await;
     client.until(b"half").await;
+    // Though it is a GET, nobody else is asked: two answers would be mixed.
+    let mut next = server.handler("main").await;
     drop(handler);
-    // A GET is asked again; whoever gets it may finish the response, or close it.
-    let mut handler = server.handler("main").await;
-    let again = handler.request().await;
-    assert_eq!(again.raw, request.raw);
-    handler.close(again.conn).await;
     client.closed().await;
-    assert_eq!(server.stop().await[0].short(), ("/h", "200", "handler_broke_framing"));
+    assert_eq!(next.notice().await, request.conn);
+    assert_eq!(server.stop().await[0].short(), ("/h", "200", "handler_lost"));
+}
+
+#[tokio::test]
+async fn an_answer_counts_though_its_handler_takes_no_more_requests() {
+    let (server, mut handler) = start().await;
+    let mut client = server.client().await;
+    client.send("POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await;
+    let request = handler.request().await;
+    handler.take_no_more().await;
+    until(|| server.server.live().handler(0).link().peers() == 0).await;
+    handler.answer(&request, "a last word").await;
+    assert_eq!(client.reply().await.text(), "a last word");
 }
 
 #[tokio::test]
@@ -635,6 +645,9 @@ async fn a_safe_request_of_a_killed_handler_goes_to_the_next() {
     assert_eq!(again.raw, request.raw);
     second.answer(&again, "by the second").await;
     assert_eq!(client.reply().await.text(), "by the second");
+    // The first may have answered, too: that must not be taken for the answer to a next request.
+    client.closed().await;
+    assert_eq!(server.stop().await[0].short(), ("/h", "200", "handler_lost"));
 }
 
 #[tokio::test]

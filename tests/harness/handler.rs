@@ -95,6 +95,11 @@ impl Handler {
         message.conn
     }
 
+    /// Closes the connection on which requests come.
+    pub(crate) async fn take_no_more(&mut self) {
+        self.pull.shutdown().await;
+    }
+
     /// Waits until the server has closed the link, having sent nothing more.
     pub(crate) async fn ended(&mut self) {
         let message = self.pull.message().await;

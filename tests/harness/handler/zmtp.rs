@@ -61,6 +61,10 @@ impl Wire {
         within(self.0.write_all(&frame)).await
     }
 
+    pub(super) async fn shutdown(&mut self) {
+        within(self.0.shutdown()).await.unwrap();
+    }
+
     /// The next message of one frame; `None` once the server has closed.
     pub(super) async fn message(&mut self) -> Option<Vec<u8>> {
         within(self.try_message()).await
