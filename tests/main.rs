@@ -21,5 +21,6 @@ mod regression;
 mod reload;
 mod routing;
 mod shutdown;
+mod signs_of_life;
 mod uploads;
 mod websocket;

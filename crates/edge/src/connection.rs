@@ -184,7 +184,7 @@ impl<S: Service> Connection<S> {
     /// A handler may write to a connection that has no request open.
     async fn hear(&mut self, heard: Heard, rules: &Rules) -> Result<(), Ended> {
         let delivery = match heard {
-            Heard::Killed => return Err(CloseReason::Killed.into()),
+            Heard::Killed(reason) => return Err(reason.into()),
             Heard::Overflow => return Err(CloseReason::Limit(Limit::ReplyQueue).into()),
             Heard::Delivery(delivery) => delivery,
         };
@@ -224,6 +224,7 @@ impl<S: Service> Connection<S> {
         let sent_before = self.writer.sent;
         let asked = Asked::by(head);
         self.exchanges += 1;
+        self.entry.line().vitals().ping();
         self.replies = Replies::Raw;
         let exchange = Exchange {
             peer: &self.peer,
@@ -240,6 +241,7 @@ impl<S: Service> Connection<S> {
             }),
         };
         let (answer, trace) = self.edge.service().serve(exchange).await;
+        let answer = unless_killed(answer, self.entry.line());
         // In two steps, because only a streaming answer still reads from the client.
         let settled = match settle(answer, asked) {
             Ok(settled) => settled,
@@ -379,6 +381,15 @@ enum Settled {
     Response(Response<'static>, Option<CloseReason>),
 }
 
+/// Who waits for a client sees no more of a kill than that the client is gone.
+fn unless_killed<'r>(answer: Answer<'r>, line: &Line) -> Answer<'r> {
+    let is_gone = matches!(&answer, Answer::Fault(fault) if fault.kind == FaultKind::ClientGone);
+    match is_gone.then(|| line.killed()).flatten() {
+        Some(reason) => Answer::Fault(FaultKind::Killed(reason).into()),
+        None => answer,
+    }
+}
+
 /// An answer whose content is still read from the client's own connection is given back.
 fn settle(answer: Answer<'_>, asked: Asked) -> Result<Settled, Response<'_>> {
     match answer {
@@ -389,6 +400,9 @@ fn settle(answer: Answer<'_>, asked: Asked) -> Result<Settled, Response<'_>> {
                 content_bytes: Some(relayed.content_bytes),
                 ended,
             })
+        }
+        Answer::Fault(Fault { kind: FaultKind::Killed(reason), .. }) => {
+            Ok(Settled::Sent { status: 0, content_bytes: None, ended: Some(reason.into()) })
         }
         Answer::Fault(fault) => {
             Ok(Settled::Response(answer::answer(&fault, asked.json), closes(&fault)))
@@ -448,6 +462,7 @@ pub(crate) fn closes(fault: &Fault) -> Option<CloseReason> {
         FaultKind::HeadTimeout => Some(CloseReason::Deadline(Deadline::Head)),
         FaultKind::BodyTimeout => Some(CloseReason::Deadline(Deadline::Body)),
         FaultKind::ClientGone => Some(CloseReason::PeerCutShort),
+        FaultKind::Killed(reason) => Some(reason),
         _ => None,
     }
 }

@@ -221,7 +221,7 @@ impl<'w> Conversation<'w> {
 
     async fn hear(&mut self, heard: Heard) -> Option<Turn> {
         let delivery = match heard {
-            Heard::Killed => return Some(self.end(CloseReason::Killed)),
+            Heard::Killed(reason) => return Some(self.end(reason)),
             Heard::Overflow => return Some(self.end(CloseReason::Limit(Limit::ReplyQueue))),
             Heard::Delivery(delivery) => delivery,
         };

@@ -1,6 +1,6 @@
 //! What can go wrong with a request, whose fault it is, and the one table that makes an answer of it.
 
-use http1::Refusal;
+use http1::{CloseReason, Refusal};
 use std::borrow::Cow;
 
 /// A request that can't be served as asked, as data.
@@ -42,6 +42,8 @@ pub enum FaultKind {
     BodyTimeout,
     /// The client left before its request was whole.
     ClientGone,
+    /// The connection is being closed, for this reason; nothing is said.
+    Killed(CloseReason),
     UpstreamUnreachable,
     UpstreamBroken,
     UpstreamTimeout,
@@ -89,6 +91,7 @@ impl FaultKind {
             Self::BodyTooLarge => (Client, 413, false, "The body is larger than is taken here."),
             Self::BodyTimeout => (Client, 408, false, "The body stopped coming."),
             Self::ClientGone => (Client, 400, false, "The request ended early."),
+            Self::Killed(_) => (Ours, 503, false, "The connection was closed."),
             Self::UpstreamUnreachable => (Upstream, 502, true, "The back end can't be reached."),
             Self::UpstreamBroken => (Upstream, 502, true, "The back end's answer is not HTTP."),
             Self::UpstreamTimeout => (Upstream, 504, true, "The back end did not answer in time."),

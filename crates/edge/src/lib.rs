@@ -21,6 +21,7 @@ mod registry;
 mod response;
 mod sender;
 mod socket;
+mod vitals;
 mod writer;
 
 pub use answer::reason;

@@ -2,7 +2,9 @@
 
 use crate::file_reply::FileReply;
 use crate::peer::ConnId;
+use crate::vitals::Vitals;
 use bytes::Bytes;
+use http1::CloseReason;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -11,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 #[derive(Debug)]
 pub struct Line {
     conn: ConnId,
+    vitals: Vitals,
     state: Mutex<State>,
 }
 
@@ -66,7 +69,7 @@ pub(crate) enum Heard {
     Delivery(Delivery),
     /// More than `limits.connection_queue` bytes were waiting.
     Overflow,
-    Killed,
+    Killed(CloseReason),
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +80,7 @@ struct State {
     /// Metered bytes that have not been written.
     metered_bytes: u64,
     draining: bool,
-    killed: bool,
+    killed: Option<CloseReason>,
     waker: Option<Waker>,
 }
 
@@ -103,8 +106,17 @@ const DELIVERIES_MAX: usize = 4096;
 const DELIVERY_BYTES: usize = size_of::<Delivery>();
 
 impl Line {
+    #[cfg(test)]
     pub(crate) fn new(conn: ConnId) -> Self {
-        Self { conn, state: Mutex::default() }
+        Self::accepted(conn, Vitals::new(std::time::Duration::ZERO))
+    }
+
+    pub(crate) fn accepted(conn: ConnId, vitals: Vitals) -> Self {
+        Self { conn, vitals, state: Mutex::default() }
+    }
+
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     pub fn conn(&self) -> ConnId {
@@ -118,6 +130,10 @@ impl Line {
             Phase::Private | Phase::Closing | Phase::Closed => return Delivered::Gone,
             Phase::Overflow => return Delivered::Closing,
             Phase::Open => {}
+        }
+        if delivery == Delivery::KeepAlive {
+            self.vitals.ping();
+            return Delivered::Queued;
         }
         let size = weight(&delivery);
         let metered = match &delivery {
@@ -168,8 +184,12 @@ impl Line {
 
     /// Closes the connection at once, without a word to the client.
     pub fn kill(&self) {
+        self.kill_for(CloseReason::Killed);
+    }
+
+    pub(crate) fn kill_for(&self, reason: CloseReason) {
         let mut state = self.state();
-        state.killed = true;
+        state.killed.get_or_insert(reason);
         state.wake();
     }
 
@@ -194,8 +214,8 @@ impl Line {
 
     pub(crate) fn poll_heard(&self, cx: &Context<'_>) -> Poll<Heard> {
         let mut state = self.state();
-        if state.killed {
-            return Poll::Ready(Heard::Killed);
+        if let Some(reason) = state.killed {
+            return Poll::Ready(Heard::Killed(reason));
         }
         if state.phase == Phase::Overflow {
             return Poll::Ready(Heard::Overflow);
@@ -209,13 +229,18 @@ impl Line {
     }
 
     /// Ready once the connection is killed; deliveries stay queued.
-    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<CloseReason> {
         let mut state = self.state();
-        if state.killed {
-            return Poll::Ready(());
+        if let Some(reason) = state.killed {
+            return Poll::Ready(reason);
         }
         state.listen(cx);
         Poll::Pending
+    }
+
+    /// Why it is being killed, if it is.
+    pub(crate) fn killed(&self) -> Option<CloseReason> {
+        self.state().killed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -334,6 +359,6 @@ mod tests {
         line.open();
         line.deliver(data(b"x"), 1000);
         line.kill();
-        assert_eq!(hear(&line), Some(Heard::Killed));
+        assert_eq!(hear(&line), Some(Heard::Killed(CloseReason::Killed)));
     }
 }

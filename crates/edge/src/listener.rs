@@ -82,6 +82,20 @@ impl<S: Service> Edge<S> {
         stop.run_until_cancelled(self.accept_all(&listener)).await;
     }
 
+    /// Looks after the connections' signs of life, for as long as the server exists.
+    pub fn watch(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<S> {
+        let edge = Arc::downgrade(self);
+        async move {
+            while let Some(tick) = edge.upgrade().map(|edge| edge.service.rules().limits.tick_timer)
+            {
+                tokio::time::sleep(tick).await;
+                if let Some(edge) = edge.upgrade() {
+                    edge.registry.tick(&edge.service.rules().limits);
+                }
+            }
+        }
+    }
+
     async fn accept_all(self: &Arc<Self>, listener: &TcpListener) {
         loop {
             match listener.accept().await {

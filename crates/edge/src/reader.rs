@@ -127,6 +127,7 @@ impl Reader {
             tokio_util::io::poll_read_buf(half, cx, &mut self.input)
         };
         let count = ready!(count)?;
+        self.line.vitals().read(count);
         self.eof = count == 0;
         Poll::Ready(Ok(count))
     }
@@ -181,6 +182,9 @@ impl Reader {
                 }
                 Poll::Ready(Ok(_)) => self.progress = None,
                 Poll::Pending => {
+                    if let Poll::Ready(reason) = self.line.poll_killed(cx) {
+                        return Poll::Ready(Err(FaultKind::Killed(reason).into()));
+                    }
                     let since = *self.progress.get_or_insert_with(Instant::now);
                     ready!(self.alarm.poll_expired(cx, since + deadline));
                     return Poll::Ready(Err(FaultKind::BodyTimeout.into()));

@@ -2,11 +2,15 @@
 
 use crate::line::{Delivered, Delivery, Line};
 use crate::peer::ConnId;
+use crate::vitals::{self, Tick, Vitals};
+use site::Limits;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Locks are held for a map operation only; shards keep connections on different cores apart.
 const SHARDS: usize = 64;
@@ -17,6 +21,9 @@ pub struct Registry {
     open: AtomicUsize,
     emptied: Notify,
     draining: AtomicBool,
+    began: Instant,
+    /// When signs of life were last looked for, in milliseconds since `began`.
+    ticked: AtomicU64,
     shards: Box<[Mutex<Shard>]>,
 }
 
@@ -35,6 +42,8 @@ impl Default for Registry {
             last: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             emptied: Notify::new(),
+            began: Instant::now(),
+            ticked: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
@@ -44,7 +53,8 @@ impl Default for Registry {
 impl Registry {
     pub(crate) fn enter(self: &Arc<Self>) -> Entry {
         let conn = ConnId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
-        let line = Arc::new(Line::new(conn));
+        let vitals = Vitals::new(Duration::from_millis(self.ticked.load(Ordering::Relaxed)));
+        let line = Arc::new(Line::accepted(conn, vitals));
         self.shard(conn).insert(conn.0, Arc::clone(&line));
         self.open.fetch_add(1, Ordering::Relaxed);
         // After it stands in the map: either this or the pass over the map tells it.
@@ -84,6 +94,31 @@ impl Registry {
     /// Closes every connection at once.
     pub fn kill(&self) {
         self.each(Line::kill);
+    }
+
+    /// Looks for signs of life, and kills the connections that break too many of their rules.
+    pub(crate) fn tick(&self, limits: &Limits) {
+        let now = self.began.elapsed();
+        let ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let before = Duration::from_millis(self.ticked.swap(ms, Ordering::Relaxed));
+        if !vitals::can_kill(limits) {
+            return;
+        }
+        let killed = AtomicUsize::new(0);
+        self.each(|line| {
+            if let Some(reason) = line.vitals().check(Tick { before, now }, limits) {
+                killed.fetch_add(1, Ordering::Relaxed);
+                line.kill_for(reason);
+            }
+        });
+        let killed = killed.into_inner();
+        if killed > 0 {
+            tracing::info!(
+                killed, min_ping = ?limits.min_ping, min_read_rate = ?limits.min_read_rate,
+                min_write_rate = ?limits.min_write_rate, kill_limit = limits.kill_limit,
+                "closing connections without a sign of life"
+            );
+        }
     }
 
     /// Returns when no connection is open.

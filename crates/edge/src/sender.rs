@@ -72,7 +72,7 @@ async fn stream(
     };
     loop {
         let piece = poll_fn(|cx| match writer.poll_killed(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(CloseReason::Killed)),
+            Poll::Ready(reason) => Poll::Ready(Err(reason)),
             Poll::Pending => source.poll_piece(cx).map(Ok),
         });
         let Some(piece) = piece.await? else { break };

@@ -39,6 +39,7 @@ impl Writer {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => return Err(CloseReason::PeerClosed),
         };
+        self.line.vitals().wrote(taken);
         let of_body = taken.saturating_sub(head.len());
         self.sent += of_body as u64;
         let head_left = head.get(taken..).unwrap_or_default();
@@ -66,6 +67,7 @@ impl Writer {
                 if taken == 0 {
                     return Poll::Ready(Err(CloseReason::PeerClosed));
                 }
+                self.line.vitals().wrote(taken);
                 self.sent += unsent.advance(taken) as u64;
                 since = Instant::now();
             }
@@ -101,6 +103,7 @@ impl Writer {
                         return Poll::Ready(Err(CloseReason::Io(io::ErrorKind::UnexpectedEof)));
                     }
                     Ok(taken) => {
+                        self.line.vitals().wrote(taken);
                         offset += taken as u64;
                         self.sent += taken as u64;
                         since = Instant::now();
@@ -140,7 +143,7 @@ impl Writer {
         poll_fn(|cx| self.half.poll_shutdown(cx)).await
     }
 
-    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<CloseReason> {
         self.line.poll_killed(cx)
     }
 
@@ -149,8 +152,8 @@ impl Writer {
         cx: &mut Context<'_>,
         deadline: Instant,
     ) -> Poll<Result<(), CloseReason>> {
-        if self.poll_killed(cx).is_ready() {
-            return Poll::Ready(Err(CloseReason::Killed));
+        if let Poll::Ready(reason) = self.poll_killed(cx) {
+            return Poll::Ready(Err(reason));
         }
         ready!(self.alarm.poll_expired(cx, deadline));
         Poll::Ready(Err(CloseReason::Deadline(Deadline::Write)))

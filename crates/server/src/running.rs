@@ -114,6 +114,7 @@ impl Server {
         let edge = Edge::new(Dispatch::new(live, log), registry);
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&edge).accept(listener, stop.clone()));
+        tokio::spawn(edge.watch());
         let listening = Mutex::new(Listening { asked, bound, stop });
         Ok(Self { boot, edge, listening, _access_log: writer })
     }

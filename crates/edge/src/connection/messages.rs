@@ -18,6 +18,7 @@ impl<S: Service> Connection<S> {
             Err(error) => return Err(self.refuse(fault(error), rules).await),
         };
         if message.is_ping() {
+            self.entry.line().vitals().ping();
             return Ok(true);
         }
         if message.is_policy_request() {

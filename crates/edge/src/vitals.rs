@@ -1,0 +1,195 @@
+//! Signs of life of a connection, and the three rules about them: `limits.min_ping`,
+//! `limits.min_read_rate` and `limits.min_write_rate`.
+//!
+//! A connection only counts. One task for all of them looks at the counts every
+//! `limits.tick_timer`, so the rules cost a request nothing and wake nobody; as in Mongrel2, time
+//! moves only at ticks.
+
+use http1::{CloseReason, Deadline, Limit};
+use site::Limits;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What a connection has counted, and what the last look found.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    read: AtomicU64,
+    written: AtomicU64,
+    pings: AtomicU32,
+    found: Mutex<Found>,
+}
+
+/// The counts of the last look, and the tick at which each was last seen to move.
+#[derive(Debug)]
+struct Found {
+    read: (u64, Duration),
+    written: (u64, Duration),
+    pings: (u32, Duration),
+}
+
+/// A look at all connections: the time of this one and of the one before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tick {
+    pub(crate) before: Duration,
+    pub(crate) now: Duration,
+}
+
+impl Vitals {
+    /// A connection that is accepted after the tick at `tick`.
+    pub(crate) fn new(tick: Duration) -> Self {
+        Self {
+            read: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            pings: AtomicU32::new(0),
+            found: Mutex::new(Found { read: (0, tick), written: (0, tick), pings: (0, tick) }),
+        }
+    }
+
+    /// Bytes came from the client. Only the connection's own task counts, so nothing is lost
+    /// between the load and the store.
+    pub(crate) fn read(&self, bytes: usize) {
+        let read = self.read.load(Ordering::Relaxed);
+        self.read.store(read + bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes went to the client; its own task counts.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        let written = self.written.load(Ordering::Relaxed);
+        self.written.store(written + bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A request, a JSON ping or a handler's `keep-alive`.
+    pub(crate) fn ping(&self) {
+        self.pings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Why the connection is to die, if it breaks more than `kill_limit` rules.
+    pub(crate) fn check(&self, tick: Tick, limits: &Limits) -> Option<CloseReason> {
+        let found = &mut *self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        // What moved since the tick before moved at that time, as far as our clock goes.
+        moved(&mut found.pings, self.pings.load(Ordering::Relaxed), tick.before);
+        moved(&mut found.read, self.read.load(Ordering::Relaxed), tick.before);
+        moved(&mut found.written, self.written.load(Ordering::Relaxed), tick.before);
+        let silence = tick.now.saturating_sub(found.pings.1);
+        let is_slow = |(bytes, at): (u64, Duration), least: Option<u64>| {
+            let ms = tick.now.saturating_sub(at).as_millis() + 1000;
+            least.is_some_and(|least| u128::from(bytes) * 1000 < u128::from(least) * ms)
+        };
+        let rules = [
+            (
+                limits.min_ping.is_some_and(|most| silence > most),
+                CloseReason::Deadline(Deadline::Ping),
+            ),
+            (is_slow(found.read, limits.min_read_rate), CloseReason::Limit(Limit::ReadRate)),
+            (is_slow(found.written, limits.min_write_rate), CloseReason::Limit(Limit::WriteRate)),
+        ];
+        let mut broken = rules.into_iter().filter(|rule| rule.0).map(|rule| rule.1);
+        let first = broken.next()?;
+        (1 + broken.count() > limits.kill_limit as usize).then_some(first)
+    }
+}
+
+/// Whether so few rules are switched on that no connection can break enough of them.
+pub(crate) fn can_kill(limits: &Limits) -> bool {
+    let rules = [
+        limits.min_ping.is_some(),
+        limits.min_read_rate.is_some(),
+        limits.min_write_rate.is_some(),
+    ];
+    rules.into_iter().filter(|is_on| *is_on).count() > limits.kill_limit as usize
+}
+
+fn moved<T: PartialEq>(found: &mut (T, Duration), count: T, at: Duration) {
+    if found.0 != count {
+        *found = (count, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PING: Option<CloseReason> = Some(CloseReason::Deadline(Deadline::Ping));
+
+    /// Mongrel2's defaults with `limits.min_ping` 3 and `limits.tick_timer` 1.
+    fn limits() -> Limits {
+        Limits { min_ping: Some(Duration::from_secs(3)), ..Limits::default() }
+    }
+
+    /// The second at which a connection dies of which `each_second` happens; none within a minute.
+    fn dies(limits: &Limits, each_second: impl Fn(&Vitals, u64)) -> Option<(u64, CloseReason)> {
+        let vitals = Vitals::new(Duration::ZERO);
+        (1..60).find_map(|second| {
+            each_second(&vitals, second);
+            let [before, now] = [second - 1, second].map(Duration::from_secs);
+            vitals.check(Tick { before, now }, limits).map(|reason| (second, reason))
+        })
+    }
+
+    #[test]
+    fn who_dies_is_whom_mongrel2_kills() {
+        let only_ping = Limits { min_read_rate: None, min_write_rate: None, ..limits() };
+        let at_once = Limits { kill_limit: 0, ..only_ping.clone() };
+        let off =
+            Limits { min_ping: None, kill_limit: 0, min_read_rate: Some(5), ..only_ping.clone() };
+        let ping = CloseReason::Deadline(Deadline::Ping);
+        let silent = |_: &Vitals, _| {};
+        assert_eq!(dies(&limits(), silent), Some((4, ping)), "idle");
+        let half_a_head = |vitals: &Vitals, second| {
+            if second == 1 {
+                vitals.read(20)
+            }
+        };
+        assert_eq!(dies(&limits(), half_a_head), Some((4, ping)), "half a head");
+        let answered = |vitals: &Vitals, second| {
+            if second == 2 {
+                vitals.ping();
+                vitals.read(100);
+                vitals.wrote(300);
+            }
+        };
+        assert_eq!(dies(&limits(), answered), Some((5, ping)), "idle after an answer");
+        assert_eq!(dies(&limits(), |vitals, _| vitals.ping()), None, "kept alive");
+        assert_eq!(dies(&limits(), |vitals, _| vitals.wrote(400)), None, "a download");
+        assert_eq!(dies(&limits(), |vitals, _| vitals.read(400)), None, "an upload");
+        assert_eq!(dies(&only_ping, silent), None, "one rule of three");
+        assert_eq!(dies(&at_once, silent), Some((4, ping)), "kill_limit 0");
+        let slow = Some((1, CloseReason::Limit(Limit::ReadRate)));
+        assert_eq!(dies(&off, silent), slow, "only the rate of reading");
+    }
+
+    #[test]
+    fn a_slow_tick_is_a_slow_clock() {
+        let vitals = Vitals::new(Duration::ZERO);
+        let tick = |second| Tick {
+            before: Duration::from_secs(second - 3),
+            now: Duration::from_secs(second),
+        };
+        assert_eq!(vitals.check(tick(3), &limits()), None);
+        assert_eq!(vitals.check(tick(6), &limits()), PING);
+    }
+
+    #[test]
+    fn a_rate_is_of_all_bytes_over_the_time_since_the_last() {
+        let limits = Limits { min_ping: None, min_write_rate: None, kill_limit: 0, ..limits() };
+        let thousand = |vitals: &Vitals, second| {
+            if second == 1 {
+                vitals.read(3000)
+            }
+        };
+        let read = CloseReason::Limit(Limit::ReadRate);
+        // 3000 bytes / (9 s + 1) is 300, just enough; a second later it is not.
+        assert_eq!(dies(&limits, thousand), Some((10, read)));
+    }
+
+    #[test]
+    fn the_rules_that_are_on_must_outnumber_the_limit() {
+        let with = |kill_limit, min_ping: Option<Duration>| {
+            can_kill(&Limits { kill_limit, min_ping, ..Limits::default() })
+        };
+        assert!(with(2, Some(Duration::from_secs(1))));
+        assert!(!with(2, None) && !with(3, Some(Duration::from_secs(1))));
+        assert!(with(1, None));
+    }
+}
