@@ -5,6 +5,7 @@ use crate::dispatch::Dispatch;
 use crate::error::{ReloadFault, StartFault};
 use crate::live::Live;
 use crate::options::Options;
+use crate::restart::restart_needed;
 use edge::{Edge, Registry};
 use site::Site;
 use std::fs::File;
@@ -142,7 +143,11 @@ impl Server {
         let moved = asked != self.listening.lock().unwrap_or_else(PoisonError::into_inner).asked;
         let listener = if moved { Some(listen(asked)?) } else { None };
         let dispatch = self.edge.service();
+        let kept = restart_needed(&dispatch.live().site, &site);
         let live = Live::build(site, Some(&dispatch.live()), self.edge.registry()).await?;
+        if !kept.is_empty() {
+            tracing::warn!("changed, but in force only after a restart: {}", kept.join(", "));
+        }
         dispatch.replace(live);
         self.reopen_access_log();
         if let Some(listener) = listener {
