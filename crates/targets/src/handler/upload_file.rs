@@ -33,8 +33,8 @@ pub(super) struct Spool {
 
 #[derive(Debug)]
 enum State {
-    Idle(Open),
-    Writing(JoinHandle<io::Result<Open>>),
+    Idle(Box<Open>),
+    Writing(JoinHandle<io::Result<Box<Open>>>),
     /// An error has been reported, or the file is finished.
     Over,
 }
@@ -79,7 +79,7 @@ impl Spool {
         let digest = digest.map(|UploadDigest::Sha256| Sha256::new());
         Ok(Self {
             name: file.name.clone(),
-            state: State::Idle(Open { file, digest }),
+            state: State::Idle(Box::new(Open { file, digest })),
             batch: Vec::new(),
             batch_bytes: 0,
             claim,
@@ -133,7 +133,7 @@ impl Spool {
         let size = self.size;
         let (path, slot, digest) = blocking(move || {
             open.write(&batch)?;
-            let Open { file: UploadFile { temp, mut slot, .. }, digest } = open;
+            let Open { file: UploadFile { temp, mut slot, .. }, digest } = *open;
             let path = temp.into_temp_path();
             slot.clear()?;
             Ok((path, slot, digest.map(sha256_text)))
@@ -144,7 +144,7 @@ impl Spool {
         Ok(Finished { whole: Some(Whole { path, slot, claim }), size, digest })
     }
 
-    async fn idle(&mut self) -> Result<Open, Fault> {
+    async fn idle(&mut self) -> Result<Box<Open>, Fault> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Idle(open) => Ok(open),
             State::Writing(writing) => match writing.await {
