@@ -6,8 +6,12 @@ use super::{HandlerLink, Terms, wire_protocol};
 use bus::{Delivery, Outgoing, Tag};
 use bytes::{Bytes, BytesMut};
 use edge::{Audience, Exchange, Fault, FaultKind, Reading, Relayed, Turn};
+use http1::{CloseReason, Limit};
 use std::sync::Arc;
 use wire::request::UploadPart;
+
+/// A longer rest of a body is cheaper to end with its connection.
+const SKIP_BYTES_MAX: usize = 256 << 10;
 
 /// How far a streamed body has come.
 #[derive(Debug)]
@@ -71,6 +75,9 @@ impl HandlerLink {
                 }
                 Turn::Upgraded => {}
                 Turn::Failed(fault) => return Err(fault),
+                Turn::Over(relayed) if relayed.close.is_none() && !exchange.body.is_done() => {
+                    return skip(exchange, relayed).await;
+                }
                 Turn::Over(relayed) => return Ok(relayed),
             }
             if let Some(max) = size_max.filter(|&max| progress.received() > max) {
@@ -143,6 +150,24 @@ impl Progress {
 
     fn received(&self) -> u64 {
         self.offset + self.held.len() as u64
+    }
+}
+
+/// The handler has answered and takes no more. What is left of the body is thrown away, so that the
+/// connection can be kept, unless the handler closes it.
+async fn skip(exchange: &mut Exchange<'_, '_>, relayed: Relayed) -> Result<Relayed, Fault> {
+    let mut skipped = 0;
+    loop {
+        match exchange.client.turn(&mut exchange.body, Reading::Body).await {
+            Turn::Piece(piece) => skipped += piece.len(),
+            Turn::BodyEnd => return Ok(relayed),
+            Turn::Credits(_) | Turn::Upgraded => {}
+            Turn::Failed(fault) => return Err(fault),
+            Turn::Over(relayed) => return Ok(relayed),
+        }
+        if skipped > SKIP_BYTES_MAX {
+            return Ok(Relayed { close: Some(CloseReason::Limit(Limit::SkipBytes)), ..relayed });
+        }
     }
 }
 
