@@ -130,9 +130,10 @@ mod tests {
     #[test]
     fn who_dies_is_whom_mongrel2_kills() {
         let only_ping = Limits { min_read_rate: None, min_write_rate: None, ..limits() };
-        let at_once = Limits { kill_limit: 0, ..only_ping.clone() };
-        let off =
-            Limits { min_ping: None, kill_limit: 0, min_read_rate: Some(5), ..only_ping.clone() };
+        let at_once =
+            Limits { kill_limit: 0, min_read_rate: None, min_write_rate: None, ..limits() };
+        let only_reading =
+            Limits { min_ping: None, kill_limit: 0, min_write_rate: None, ..limits() };
         let ping = CloseReason::Deadline(Deadline::Ping);
         let silent = |_: &Vitals, _| {};
         assert_eq!(dies(&limits(), silent), Some((4, ping)), "idle");
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(dies(&only_ping, silent), None, "one rule of three");
         assert_eq!(dies(&at_once, silent), Some((4, ping)), "kill_limit 0");
         let slow = Some((1, CloseReason::Limit(Limit::ReadRate)));
-        assert_eq!(dies(&off, silent), slow, "only the rate of reading");
+        assert_eq!(dies(&only_reading, silent), slow, "only the rate of reading");
     }
 
     #[test]
