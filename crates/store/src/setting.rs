@@ -47,14 +47,7 @@ pub(crate) enum Effect {
 
 /// What is said of a value whose part of the server is not built yet.
 pub(crate) const NOT_YET: &str = "is not built yet, it has no effect";
-const UNBUILT: &[&str] = &[
-    "control_port",
-    "limits.kill_limit",
-    "limits.min_ping",
-    "limits.min_read_rate",
-    "limits.min_write_rate",
-    "limits.tick_timer",
-];
+const UNBUILT: &[&str] = &["control_port"];
 
 /// All settings of a database, with defaults for those it lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
