@@ -1,6 +1,8 @@
 //! WebSocket through handlers: what reaches them, what closes the connection, and what is said then.
 
 use crate::harness::{Client, Handler, HandlerSpec, Message, Running, SiteBuilder, within};
+use ::handler as sdk;
+use sdk::WebSocket;
 
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -269,6 +271,33 @@ async fn a_message_that_no_handler_takes_closes_with_try_again_later() {
     drop(handler);
     client.send(masked(0x81, b"anybody?")).await;
     assert_eq!(closed_with(&mut client).await, 1013);
+}
+
+/// The SDK's names for all of it.
+#[tokio::test]
+async fn a_handler_of_the_sdk_accepts_answers_and_closes() {
+    let server = Running::start(&SiteBuilder::new().handler("/ws", "main")).await;
+    let spec = HandlerSpec::named("main").within(server.folder());
+    let options = sdk::HandlerOptions::new(spec.send_spec, spec.recv_spec);
+    let mut handler = within(sdk::Handler::connect(options)).await.unwrap();
+    let mut client = server.client().await;
+    client.send(handshake("/ws")).await;
+    let request = within(handler.next()).await.unwrap();
+    assert_eq!(request.websocket(), Some(WebSocket::Handshake));
+    handler.accept(&request, Some("chat")).await.unwrap();
+    let head = client.until(b"\r\n\r\n").await;
+    let fields = format!("Sec-WebSocket-Accept: {ACCEPT}\r\nSec-WebSocket-Protocol: chat\r\n\r\n");
+    assert!(head.ends_with(fields.as_bytes()), "{}", head.escape_ascii());
+    client.send([masked(0x89, b"?"), masked(0x81, "é".as_bytes())].concat()).await;
+    let ping = within(handler.next()).await.unwrap();
+    assert!(matches!(ping.websocket(), Some(WebSocket::Ping(_))));
+    handler.pong(&ping).await.unwrap();
+    let text = within(handler.next()).await.unwrap();
+    assert_eq!(text.websocket(), Some(WebSocket::Text("é".into())));
+    handler.send_text(&[text.conn()], "text").await.unwrap();
+    handler.send_binary(&[text.conn()], b"\0").await.unwrap();
+    handler.close_websocket(&[text.conn()], 1000, "bye").await.unwrap();
+    assert_eq!(client.rest().await, b"\x8a\x01?\x81\x04text\x82\x01\0\x88\x05\x03\xe8bye");
 }
 
 /// After the handshake any handler may get a message, and any may answer.

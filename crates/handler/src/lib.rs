@@ -33,6 +33,7 @@ mod options;
 mod replies;
 mod request;
 mod response;
+mod websocket;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use options::{ConnectError, HandlerOptions};
 pub use replies::{Replies, SendError};
 pub use request::{Notice, Request, Upload, UploadStream};
 pub use response::Response;
+pub use websocket::WebSocket;
 pub use wire::reply::Ctl;
 pub use wire::tnetstring::Value;
 
