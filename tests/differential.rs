@@ -4,7 +4,6 @@
 //! on both servers, and compared: messages as values, bytes as bytes, answers that a server words
 //! itself by their status. The numbers name sections of the reference, or rows of its section 18.
 
-
 use crate::harness::{Handler, HandlerSpec, Message, Running, SiteBuilder, UUID, ok, within};
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
