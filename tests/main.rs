@@ -12,6 +12,7 @@ mod extended_replies;
 mod golden;
 mod golden_sockets;
 mod golden_uploads;
+mod error_pages;
 mod handler;
 mod keep_alive;
 mod languages;

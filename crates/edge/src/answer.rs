@@ -53,8 +53,20 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
-/// The response to a fault: plain text, or JSON where the client asks for it.
-pub(crate) fn answer(fault: &Fault, json: bool) -> Response<'static> {
+/// In which form a client is told of an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// It has not said: the operator's page, if there is one, else text.
+    #[default]
+    Anything,
+    Json,
+    /// Text, and no page.
+    Text,
+}
+
+/// The response to a fault: JSON or plain text where the client asks for it, else `page`, which is
+/// HTML, or plain text.
+pub(crate) fn answer(fault: &Fault, wants: Wants, page: Option<Bytes>) -> Response<'static> {
     let verdict = fault.kind.verdict();
     let mut response = Response::new(verdict.status);
     response.close = !verdict.keep;
@@ -74,30 +86,38 @@ pub(crate) fn answer(fault: &Fault, json: bool) -> Response<'static> {
         }
         _ => {}
     }
-    let (content_type, body) = if json {
-        ("application/json", json_body(verdict.status, fault.text()))
-    } else {
-        let phrase = reason(verdict.status);
-        ("text/plain; charset=utf-8", format!("{} {phrase}\n{}\n", verdict.status, fault.text()))
+    let (content_type, body) = match (wants, page) {
+        (Wants::Json, _) => {
+            ("application/json", Bytes::from(json_body(verdict.status, fault.text())))
+        }
+        (Wants::Anything, Some(page)) => ("text/html; charset=utf-8", page),
+        (Wants::Anything, None) | (Wants::Text, _) => {
+            let text = format!("{} {}\n{}\n", verdict.status, reason(verdict.status), fault.text());
+            ("text/plain; charset=utf-8", Bytes::from(text))
+        }
     };
     response.fields.add("Content-Type", content_type);
-    response.body = Body::Bytes(Bytes::from(body));
+    response.fields.add("Vary", "Accept");
+    response.body = Body::Bytes(body);
     response
 }
 
-/// Whether an Accept value prefers JSON for an error: it names it and does not name text or HTML
-/// before it. Weights are not read; a person's browser names text/html first, a program JSON.
-pub(crate) fn prefers_json(accept: &[u8]) -> bool {
+/// What an Accept value asks of an error: what it names first of JSON, HTML and other text. Weights
+/// are not read; a person's browser names text/html first, a program JSON.
+pub(crate) fn wants(accept: &[u8]) -> Wants {
     for range in accept.split(|&byte| byte == b',') {
         let media = range.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
         if media.eq_ignore_ascii_case(b"application/json") {
-            return true;
+            return Wants::Json;
+        }
+        if media.eq_ignore_ascii_case(b"text/plain") {
+            return Wants::Text;
         }
         if media.len() >= 5 && media[..5].eq_ignore_ascii_case(b"text/") {
-            return false;
+            return Wants::Anything;
         }
     }
-    false
+    Wants::Anything
 }
 
 fn json_body(status: u16, text: &str) -> String {
@@ -120,16 +140,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_for_those_who_ask() {
-        for (accept, json) in [
-            ("", false),
-            ("*/*", false),
-            ("application/json", true),
-            ("application/json;q=0.9, text/html", true),
-            ("text/html,application/json", false),
-            ("image/png, Application/JSON", true),
+    fn the_form_is_what_is_named_first() {
+        for (accept, form) in [
+            ("", Wants::Anything),
+            ("*/*", Wants::Anything),
+            ("application/json", Wants::Json),
+            ("application/json;q=0.9, text/html", Wants::Json),
+            ("text/html,application/json", Wants::Anything),
+            ("image/png, Application/JSON", Wants::Json),
+            ("text/plain, */*", Wants::Text),
+            ("text/*", Wants::Anything),
         ] {
-            assert_eq!(prefers_json(accept.as_bytes()), json, "{accept}");
+            assert_eq!(wants(accept.as_bytes()), form, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_for_those_who_take_html() {
+        let page = || Some(Bytes::from_static(b"<p>lost"));
+        for (wants, page, content_type) in [
+            (Wants::Anything, page(), "text/html; charset=utf-8"),
+            (Wants::Anything, None, "text/plain; charset=utf-8"),
+            (Wants::Text, page(), "text/plain; charset=utf-8"),
+            (Wants::Json, page(), "application/json"),
+        ] {
+            let response = answer(&FaultKind::NotFound.into(), wants, page);
+            let lines = response.fields.lines().concat();
+            assert_eq!(
+                lines,
+                format!("Content-Type: {content_type}\r\nVary: Accept\r\n").as_bytes()
+            );
         }
     }
 

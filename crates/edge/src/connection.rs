@@ -2,6 +2,7 @@
 
 mod messages;
 
+use crate::answer::Wants;
 use crate::audience::Audiences;
 use crate::backlog::Backlog;
 use crate::conversation::{Conversation, ConversationParts};
@@ -19,6 +20,7 @@ use crate::response::Response;
 use crate::socket::{ReadHalf, WriteHalf};
 use crate::writer::Writer;
 use crate::{answer, sender};
+use bytes::Bytes;
 use http1::{Action, CloseReason, Deadline, Event, Framing, Limit, RequestHead, ResponseTracker};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -240,10 +242,11 @@ impl<S: Service> Connection<S> {
                 limits: &rules.limits,
             }),
         };
-        let (answer, trace) = self.edge.service().serve(exchange).await;
+        let service = self.edge.service();
+        let (answer, trace) = service.serve(exchange).await;
         let answer = unless_killed(answer, self.entry.line());
         // In two steps, because only a streaming answer still reads from the client.
-        let settled = match settle(answer, asked) {
+        let settled = match settle(answer, asked, |status| service.error_page(&trace, status)) {
             Ok(settled) => settled,
             Err(streaming) => {
                 let (status, keep) = (streaming.status, !streaming.close);
@@ -328,7 +331,7 @@ impl<S: Service> Connection<S> {
         tracing::info!(
             conn = %self.peer.conn, remote = %self.peer.remote, %reason, "refused a request"
         );
-        let response = answer::answer(&fault, false);
+        let response = answer::answer(&fault, Wants::Text, None);
         let status = response.status;
         // Whether or not the client hears it, the connection ends for this reason.
         let way = Way::out(&mut self.writer, &mut self.life, self.entry.line());
@@ -391,7 +394,11 @@ fn unless_killed<'r>(answer: Answer<'r>, line: &Line) -> Answer<'r> {
 }
 
 /// An answer whose content is still read from the client's own connection is given back.
-fn settle(answer: Answer<'_>, asked: Asked) -> Result<Settled, Response<'_>> {
+fn settle(
+    answer: Answer<'_>,
+    asked: Asked,
+    page: impl FnOnce(u16) -> Option<Bytes>,
+) -> Result<Settled, Response<'_>> {
     match answer {
         Answer::Relayed(relayed) => {
             let ended = relayed.close.map(|reason| Ended { reason, by: relayed.by });
@@ -405,7 +412,8 @@ fn settle(answer: Answer<'_>, asked: Asked) -> Result<Settled, Response<'_>> {
             Ok(Settled::Sent { status: 0, content_bytes: None, ended: Some(reason.into()) })
         }
         Answer::Fault(fault) => {
-            Ok(Settled::Response(answer::answer(&fault, asked.json), closes(&fault)))
+            let page = page(fault.kind.verdict().status);
+            Ok(Settled::Response(answer::answer(&fault, asked.wants, page), closes(&fault)))
         }
         Answer::Response(response) => {
             response.into_whole().map(|response| Settled::Response(response, None))

@@ -33,6 +33,12 @@ pub trait Service: Send + Sync + 'static {
         Err(FaultKind::NotFound.into())
     }
 
+    /// The operator's own page, in HTML, for an error of this status; for a client that takes it.
+    fn error_page(&self, trace: &Self::Trace, status: u16) -> Option<Bytes> {
+        let _none_for = (trace, status);
+        None
+    }
+
     /// An exchange, or a connection that never got as far, has ended. Must not block.
     fn record(&self, record: AccessRecord<'_, Self::Trace>);
 }

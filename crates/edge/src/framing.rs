@@ -1,6 +1,6 @@
 //! How a response is put on an HTTP/1 wire: its head, and what delimits its content (RFC 9112 section 6).
 
-use crate::answer::reason;
+use crate::answer::{self, Wants, reason};
 use crate::date;
 use crate::response::{Body, Response};
 use http1::{RequestHead, Version};
@@ -12,7 +12,7 @@ pub(crate) struct Asked {
     pub(crate) head_only: bool,
     pub(crate) version: Version,
     pub(crate) persistent: bool,
-    pub(crate) json: bool,
+    pub(crate) wants: Wants,
 }
 
 /// How the end of the content is told.
@@ -32,13 +32,13 @@ impl Asked {
             head_only: head.is_head(),
             version: head.version(),
             persistent: head.persistent(),
-            json: head.field("accept").is_some_and(crate::answer::prefers_json),
+            wants: head.field("accept").map(answer::wants).unwrap_or_default(),
         }
     }
 
     /// For a request that could not be read: nothing may follow its answer.
     pub(crate) fn unreadable() -> Self {
-        Self { head_only: false, version: Version::Http11, persistent: false, json: false }
+        Self { head_only: false, version: Version::Http11, persistent: false, wants: Wants::Text }
     }
 
     pub(crate) fn delimiting(self, response: &Response<'_>) -> Delimiting {
@@ -104,8 +104,12 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    const GET: Asked =
-        Asked { head_only: false, version: Version::Http11, persistent: true, json: false };
+    const GET: Asked = Asked {
+        head_only: false,
+        version: Version::Http11,
+        persistent: true,
+        wants: Wants::Anything,
+    };
 
     fn head(response: &Response<'_>, asked: Asked, keep: bool) -> (Delimiting, String) {
         let delimiting = asked.delimiting(response);

@@ -1,5 +1,6 @@
 //! The accept loop: sockets become connections, within limits, whatever the kernel says.
 
+use crate::answer::Wants;
 use crate::connection::Connection;
 use crate::exchange::Service;
 use crate::fault::FaultKind;
@@ -154,7 +155,8 @@ fn is_of_one_client(error: &io::Error) -> bool {
 
 /// Says 503 in one write, without a task: that is all a client gets that is one too many.
 fn turn_away(stream: &TcpStream) {
-    let response = answer::answer(&FaultKind::Overloaded { retry_after: 1 }.into(), false);
+    let response =
+        answer::answer(&FaultKind::Overloaded { retry_after: 1 }.into(), Wants::Text, None);
     let asked = Asked::unreadable();
     let mut out = Vec::new();
     write_head(&mut out, &response, asked, asked.delimiting(&response), false);

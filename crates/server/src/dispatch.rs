@@ -3,6 +3,7 @@
 use crate::access_log::AccessLog;
 use crate::live::Live;
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use edge::{
     AccessRecord, Answer, Exchange, Fault, FaultKind, Replies, Response, Rules, Service,
     SocketMessage,
@@ -98,6 +99,10 @@ impl Service for Dispatch {
         };
         live.handler(handler.index).message(message, terms(&live, found.route))?;
         Ok(if handler.raw_payload { Replies::Raw } else { Replies::Base64 })
+    }
+
+    fn error_page(&self, trace: &Trace, status: u16) -> Option<Bytes> {
+        self.live.load().error_pages.page(&trace.host, status)
     }
 
     fn record(&self, record: AccessRecord<'_, Trace>) {

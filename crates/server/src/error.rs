@@ -12,6 +12,8 @@ pub enum StartFault {
     Listen { addr: SocketAddr, source: std::io::Error },
     #[error("handler row {row}: its sockets can't be bound")]
     Handler { row: i64, source: bus::BindFault },
+    #[error("the error pages can't be used")]
+    ErrorPages(#[from] crate::error_pages::PageFault),
     #[error("pid file {}: process {pid} is still running, stop it first", path.display())]
     StillRunning { path: PathBuf, pid: i32 },
     #[error("pid file {} can't be used", path.display())]

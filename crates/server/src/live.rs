@@ -1,6 +1,7 @@
 //! A site at work: the configuration and every resource that it names, swapped as one.
 
 use crate::error::{StartFault, chain};
+use crate::error_pages::ErrorPages;
 use arc_swap::ArcSwap;
 use edge::{AudienceId, Registry, Rules};
 use site::{Handler, Site};
@@ -24,6 +25,7 @@ pub struct Live {
     retired: Vec<Weak<HandlerLink>>,
     /// By `upload.temp_store`.
     pub upload_store: Option<Arc<UploadStore>>,
+    pub error_pages: ErrorPages,
 }
 
 static LINKS: AtomicUsize = AtomicUsize::new(0);
@@ -36,6 +38,8 @@ impl Live {
         previous: Option<&Self>,
         registry: &Arc<Registry>,
     ) -> Result<Self, StartFault> {
+        // First, because a fault here must not have closed a socket.
+        let (site, error_pages) = error_pages(site).await?;
         let known = previous.map(Self::links).unwrap_or_default();
         let handlers = match bind_all(&site, &known, registry).await {
             Ok(handlers) => handlers,
@@ -57,7 +61,7 @@ impl Live {
         let proxies = proxies.map(|proxy| Upstream::new(Arc::clone(proxy), &site.limits)).collect();
         let rules = Arc::new(rules(&site));
         let handlers = handlers.into_iter().map(ArcSwap::new).collect();
-        Ok(Self { site, rules, dirs, proxies, handlers, retired, upload_store })
+        Ok(Self { site, rules, dirs, proxies, handlers, retired, upload_store, error_pages })
     }
 
     /// The link of `site.handlers[index]`.
@@ -90,6 +94,18 @@ impl Live {
     fn links(&self) -> Vec<Arc<HandlerLink>> {
         let retired = self.retired.iter().filter_map(Weak::upgrade);
         self.handlers().chain(retired).collect()
+    }
+}
+
+async fn error_pages(site: Site) -> Result<(Site, ErrorPages), StartFault> {
+    if site.options.errors_dir.is_none() {
+        return Ok((site, ErrorPages::default()));
+    }
+    let read =
+        tokio::task::spawn_blocking(move || ErrorPages::load(&site).map(|pages| (site, pages)));
+    match read.await {
+        Ok(read) => Ok(read?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Options {
     /// Directory whose files handlers may have sent (`sendfile.base`), relative to the chroot or
     /// the working directory; none: no file.
     pub sendfile_base: Option<String>,
+    /// Directory of the operator's error pages (`errors.dir`), relative to the chroot or the working
+    /// directory; none: errors are answered in plain text.
+    pub errors_dir: Option<String>,
     /// Directory of certificates; file names are appended as they are, so it ends in `/`.
     pub certdir: Option<String>,
 }
@@ -57,6 +60,7 @@ impl Default for Options {
             access_logging: true,
             download_flow_control: false,
             sendfile_base: None,
+            errors_dir: None,
             certdir: None,
         }
     }

@@ -94,6 +94,13 @@ pub const SETTINGS: &[Setting] = &[
         "1: handlers hear what has reached the client"
     ),
     setting!(
+        "errors.dir",
+        "path",
+        "",
+        Effect::Text(|s, text| not_empty(text).map(|text| s.options.errors_dir = text)),
+        "directory of error pages, STATUS.html for all hosts and HOST/STATUS.html for one; without it errors are plain text"
+    ),
+    setting!(
         "handler.message_max",
         "bytes",
         "67108864",
