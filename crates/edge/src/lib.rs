@@ -21,6 +21,7 @@ mod registry;
 mod response;
 mod sender;
 mod socket;
+mod turned_away;
 mod vitals;
 mod writer;
 

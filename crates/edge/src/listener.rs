@@ -1,21 +1,17 @@
 //! The accept loop: sockets become connections, within limits, whatever the kernel says.
 
-use crate::answer::Wants;
 use crate::connection::Connection;
 use crate::exchange::Service;
-use crate::fault::FaultKind;
-use crate::framing::{Asked, write_head};
 use crate::peer::Peer;
 use crate::registry::Registry;
-use crate::response::Body;
-use crate::{answer, socket};
+use crate::socket;
+use crate::turned_away::TurnedAway;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Waiting connections the kernel may hold for us; it caps this by `net.core.somaxconn`.
@@ -29,24 +25,6 @@ pub struct Edge<S> {
     service: S,
     registry: Arc<Registry>,
     turned_away: TurnedAway,
-}
-
-/// Clients that were turned away and of which the log does not know yet: whoever knocks a thousand
-/// times a second must not fill it.
-#[derive(Debug, Default)]
-struct TurnedAway(Mutex<(Option<Instant>, u64)>);
-
-impl TurnedAway {
-    /// One more; at most once a second, how many there have been since the last time.
-    fn tell(&self) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.1 += 1;
-        if state.0.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
-            return None;
-        }
-        state.0 = Some(Instant::now());
-        Some(std::mem::take(&mut state.1))
-    }
 }
 
 /// Binds a listening socket: reusable at once after a restart, both families on `::`.
@@ -114,13 +92,7 @@ impl<S: Service> Edge<S> {
     fn start(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr) {
         let rules = self.service.rules();
         if self.registry.len() >= rules.limits.connections_max {
-            turn_away(&stream);
-            if let Some(count) = self.turned_away.tell() {
-                tracing::warn!(
-                    last = %remote, count, max = rules.limits.connections_max,
-                    "limits.connections reached, clients were turned away"
-                );
-            }
+            self.turned_away.add(stream, remote, rules.limits.connections_max);
             return;
         }
         let Ok(local) = stream.local_addr() else { return };
@@ -151,18 +123,4 @@ fn is_of_one_client(error: &io::Error) -> bool {
             | io::ErrorKind::TimedOut
             | io::ErrorKind::Interrupted
     )
-}
-
-/// Says 503 in one write, without a task: that is all a client gets that is one too many.
-fn turn_away(stream: &TcpStream) {
-    let response =
-        answer::answer(&FaultKind::Overloaded { retry_after: 1 }.into(), Wants::Text, None);
-    let asked = Asked::unreadable();
-    let mut out = Vec::new();
-    write_head(&mut out, &response, asked, asked.delimiting(&response), false);
-    if let Body::Bytes(bytes) = &response.body {
-        out.extend_from_slice(bytes);
-    }
-    // A client that can't be told finds the connection closed.
-    let _told = stream.try_write(&out);
 }

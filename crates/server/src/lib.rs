@@ -3,7 +3,7 @@
 pub mod access_log;
 pub mod dispatch;
 pub mod error;
-mod error_pages;
+pub mod error_pages;
 pub mod live;
 pub mod log;
 pub mod options;

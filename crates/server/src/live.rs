@@ -2,6 +2,7 @@
 
 use crate::error::{StartFault, chain};
 use crate::error_pages::ErrorPages;
+use crate::process::connections_max;
 use arc_swap::ArcSwap;
 use edge::{AudienceId, Registry, Rules};
 use site::{Handler, Site};
@@ -169,8 +170,18 @@ fn collide(old: &HandlerLink, new: &Handler) -> bool {
 }
 
 fn rules(site: &Site) -> Rules {
+    let mut limits = site.limits.clone();
+    let most = connections_max();
+    if limits.connections_max > most {
+        tracing::warn!(
+            asked = limits.connections_max,
+            most,
+            "limits.connections is more than the process has descriptors for; see superpoll.max_fd"
+        );
+        limits.connections_max = most;
+    }
     Rules {
-        limits: site.limits.clone(),
+        limits,
         http: http1::Limits {
             head_bytes_max: site.limits.head_bytes_max,
             fields_max: site.limits.fields_max,

@@ -25,3 +25,15 @@ pub fn raise_descriptors(count: u64) {
     }
     tracing::info!(wanted = count, has = ?getrlimit(Resource::Nofile).current, "superpoll.max_fd is more than the system grants");
 }
+
+/// How many clients the descriptors of this process are enough for. The rest is for listening and
+/// handler sockets, logs, files and back ends.
+pub fn connections_max() -> usize {
+    match getrlimit(Resource::Nofile).current {
+        Some(descriptors) => {
+            let ours = 40 + descriptors / 64;
+            usize::try_from(descriptors.saturating_sub(ours)).unwrap_or(usize::MAX).max(1)
+        }
+        None => usize::MAX,
+    }
+}

@@ -4,6 +4,8 @@
 
 #[path = "process/as_root.rs"]
 mod as_root;
+#[path = "process/descriptors.rs"]
+mod descriptors;
 #[path = "process/harness.rs"]
 mod harness;
 #[path = "process/signals.rs"]
