@@ -8,6 +8,7 @@ use crate::{layers, tidy, tools, workspace};
 
 pub(crate) fn run() -> Result<(), String> {
     let mut python = None;
+    let mut node_path = None;
     let mut counts = Counts::default();
     step("fmt", || cargo(&["fmt", "--all", "--check"]))?;
     step("clippy", || {
@@ -17,13 +18,18 @@ pub(crate) fn run() -> Result<(), String> {
     step("layers", layers::run)?;
     step("tools", || {
         tools::ensure(tools::FOR_TESTS)?;
+        tools::ensure_libraries();
         python = tools::python()?;
+        node_path = tools::node_path()?;
         Ok(())
     })?;
     step("test", || {
         let mut command = command(&["test", "--workspace", "--no-fail-fast"]);
         if let Some(python) = &python {
             command.env("LURCHER_PYTHON", python);
+        }
+        if let Some(node_path) = &node_path {
+            command.env("NODE_PATH", node_path);
         }
         counts = counted(&mut command)?;
         counts.verdict()

@@ -27,9 +27,17 @@ pub(crate) const HAPROXY: Tool = tool("haproxy", "haproxy", "the comparison with
 pub(crate) const WRK: Tool = tool("wrk", "wrk", "any measurement");
 const CURL: Tool = tool("curl", "curl", "the tests with a real client");
 const PYTHON: Tool = tool("python3", "python3", "the tests with handlers in Python");
+const RUBY: Tool = tool("ruby", "ruby", "the handler in Ruby");
+const PHP: Tool = tool("php", "php-cli", "the handler in PHP");
+const GO: Tool = tool("go", "golang-go", "the handler in Go");
+const PKG_CONFIG: Tool = tool("pkg-config", "pkg-config", "the handler in C");
 
 /// What the tests need beside cargo.
-pub(crate) const FOR_TESTS: &[Tool] = &[MONGREL2, CURL, PYTHON];
+pub(crate) const FOR_TESTS: &[Tool] = &[MONGREL2, CURL, PYTHON, RUBY, PHP, GO, PKG_CONFIG];
+/// Debian packages without a program: ZeroMQ for the languages of the manual's handlers.
+const LIBRARIES: &[&str] = &["libzmq3-dev", "php-zmq", "ruby-ffi-rzmq"];
+/// ZeroMQ for Node, as npm calls it; its package brings the binary along.
+const NODE_ZEROMQ: &str = "zeromq@6";
 /// What the comparison with the peers needs.
 pub(crate) const FOR_PEERS: &[Tool] = &[MONGREL2, NGINX, HAPROXY, WRK];
 
@@ -43,6 +51,38 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<(), String> {
         eprintln!("could not install {}: {reason}", packages.join(" "));
     }
     tools.iter().filter(missing).try_for_each(|tool| miss(tool.program, tool.needed_for))
+}
+
+/// ZeroMQ for the languages whose handlers the manual shows. The tests say what stays missing.
+pub(crate) fn ensure_libraries() {
+    let is_missing = |package: &&&str| {
+        let status = Command::new("dpkg-query").args(["-W", "-f", "${Status}", package]).output();
+        !status.is_ok_and(|output| output.stdout.ends_with(b" installed"))
+    };
+    let missing: Vec<&str> = LIBRARIES.iter().filter(is_missing).copied().collect();
+    if !missing.is_empty()
+        && let Err(reason) = install(&missing)
+    {
+        eprintln!("could not install {}: {reason}", missing.join(" "));
+    }
+}
+
+/// Where Node finds ZeroMQ: below `target`, installed if need be; none without Node or npm.
+pub(crate) fn node_path() -> Result<Option<PathBuf>, String> {
+    let home = workspace::target()?.join("node");
+    let modules = home.join("node_modules");
+    if modules.join("zeromq").exists() {
+        return Ok(Some(modules));
+    }
+    if process::locate("node").is_none() || process::locate("npm").is_none() {
+        return miss("Node with npm", "the handler in Node").map(|()| None);
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&home);
+    match process::run(npm.arg(NODE_ZEROMQ)) {
+        Ok(()) => Ok(Some(modules)),
+        Err(reason) => miss(&reason, "the handler in Node").map(|()| None),
+    }
 }
 
 /// The Python of the repository's own virtual environment, with pyzmq in it; made if need be.

@@ -36,8 +36,10 @@ impl StandIn {
     fn start(program: &Program, name: &str) -> Self {
         let script = "trap 'echo INT; exit 0' INT; trap 'echo TERM; exit 0' TERM; trap 'echo HUP' HUP; \
                       echo ready; n=0; while [ $n -lt 100 ]; do read line && exit; n=$((n + 1)); done";
-        let mut child = Command::new("sh")
-            .args(["-c", script, "server", "config.sqlite", &format!("uuid-{name}")])
+        // A shell can't trap what it was started to ignore, as nohup and background jobs are.
+        let mut child = Command::new("env")
+            .args(["--default-signal", "sh", "-c", script, "server", "config.sqlite"])
+            .arg(format!("uuid-{name}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
