@@ -97,25 +97,25 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Boxed, because a future keeps what it is given twice. What is boxed below is large, and an
+    /// idle connection does not need it.
+    pub(crate) async fn run(mut self: Box<Self>) {
         let ended = loop {
             let rules = self.edge.service().rules();
             let head = match self.next_head(&rules).await {
                 Ok(head) => head,
                 Err(ended) => break ended,
             };
-            // What a request needs is large and rare beside what an idle connection needs.
-            if let Err(ended) = Box::pin(self.exchange(&head, &rules)).await {
+            if let Err(ended) = Box::pin(self.exchange(head, &rules)).await {
                 break ended;
             }
-            drop(head);
             self.reader.release();
         };
         tracing::debug!(conn = %self.peer.conn, remote = %self.peer.remote, reason = %ended.reason, "closed");
         self.entry.line().close();
         self.audiences.leave(self.peer.conn, ended.by);
         if self.life.end(ended.reason) == Action::Linger {
-            self.linger().await;
+            Box::pin(self.linger()).await;
         }
     }
 
@@ -129,7 +129,7 @@ impl<S: Service> Connection<S> {
                 self.life.step(Event::Bytes);
             }
             if self.reader.is_at_message() {
-                if self.next_message(rules).await? {
+                if Box::pin(self.next_message(rules)).await? {
                     self.life.step(Event::Message);
                     (idle_since, head_since, has_begun) = (Instant::now(), None, false);
                     continue;
@@ -141,7 +141,9 @@ impl<S: Service> Connection<S> {
                         return Ok(head);
                     }
                     Ok(None) => {}
-                    Err(refusal) => return Err(self.refuse(refusal.into(), rules).await),
+                    Err(refusal) => {
+                        return Err(Box::pin(self.refuse(refusal.into(), rules)).await);
+                    }
                 }
             }
             if !self.reader.buffered().is_empty() {
@@ -156,11 +158,12 @@ impl<S: Service> Connection<S> {
                 Wake::InputEnd => return Err(CloseReason::PeerClosed.into()),
                 Wake::Drain => return Err(CloseReason::Draining.into()),
                 Wake::Heard(heard) => {
-                    self.hear(heard, rules).await?;
+                    Box::pin(self.hear(heard, rules)).await?;
                     idle_since = Instant::now();
                 }
                 Wake::Expired if head_since.is_some() => {
-                    return Err(self.refuse(FaultKind::HeadTimeout.into(), rules).await);
+                    let fault = FaultKind::HeadTimeout.into();
+                    return Err(Box::pin(self.refuse(fault, rules)).await);
                 }
                 Wake::Expired => return Err(CloseReason::Deadline(Deadline::Idle).into()),
             }
@@ -221,7 +224,8 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    async fn exchange(&mut self, head: &RequestHead, rules: &Rules) -> Result<(), Ended> {
+    async fn exchange(&mut self, head: RequestHead, rules: &Rules) -> Result<(), Ended> {
+        let head = &head;
         let began = Instant::now();
         let sent_before = self.writer.sent;
         let asked = Asked::by(head);
@@ -348,11 +352,11 @@ impl<S: Service> Connection<S> {
         reason.into()
     }
 
-    async fn linger(mut self) {
+    async fn linger(mut self: Box<Self>) {
         if self.writer.shutdown().await.is_err() {
             return;
         }
-        let Self { entry, mut reader, writer, .. } = self;
+        let Self { entry, mut reader, writer, .. } = *self;
         // The registry must not wait for a client that only has to hang up.
         drop(entry);
         reader.skip_body();

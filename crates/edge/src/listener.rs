@@ -106,7 +106,7 @@ impl<S: Service> Edge<S> {
         let (conn, remote_addr) = (entry.line().conn(), remote.ip().to_string().into_boxed_str());
         let peer = Peer { conn, remote, remote_addr, local, tls: false };
         let connection = Connection::new(Arc::clone(self), peer, entry, socket::split(stream));
-        tokio::spawn(connection.run());
+        tokio::spawn(Box::new(connection).run());
     }
 }
 
