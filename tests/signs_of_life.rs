@@ -80,3 +80,23 @@ async fn fewer_rules_than_kill_limit_close_nobody() {
     let mut client = server.client().await;
     tokio::time::timeout(Duration::from_secs(1), client.closed()).await.expect_err("it stays open");
 }
+
+/// The answer is out; what trickles in behind it is not worth a deadline with each byte.
+#[tokio::test]
+async fn a_body_that_nobody_wants_has_one_deadline() {
+    let site = SiteBuilder::new().dir("/", "{}/").setting("timeout.body", "1");
+    let server = Running::start(&site).await;
+    let mut client = server.client().await;
+    client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n").await;
+    assert_eq!(client.reply().await.status, 405);
+    let began = Instant::now();
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    while !client.has_input().await {
+        tick.tick().await;
+        assert!(began.elapsed() < Duration::from_secs(15), "nothing within {:?}", began.elapsed());
+        client.try_send("x").await;
+    }
+    client.closed().await;
+    let log = server.stop().await;
+    assert_eq!(log[0].short(), ("/x", "405", "deadline_body"));
+}

@@ -305,7 +305,9 @@ impl<S: Service> Connection<S> {
             return Ok(());
         }
         self.life.step(Event::AnsweredEarly);
-        self.drain_body(rules).await?;
+        // Nobody waits for this body: it gets no second chance with each byte.
+        let drained = tokio::time::timeout(rules.limits.body_deadline, self.drain_body(rules));
+        drained.await.unwrap_or_else(|_| Err(CloseReason::Deadline(Deadline::Body).into()))?;
         self.life.step(Event::BodySkipped);
         Ok(())
     }
