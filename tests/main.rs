@@ -18,6 +18,7 @@ mod keep_alive;
 mod languages;
 mod limits;
 mod message_sockets;
+mod notices;
 mod proxy;
 mod regression;
 mod reload;

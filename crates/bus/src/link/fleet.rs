@@ -111,7 +111,9 @@ impl<H: Clone> Fleet<H> {
             self.stats.notices_dropped += 1;
             return Err(NotSent::NoPeer);
         }
-        if self.waiting_count >= self.limits.queue_max {
+        // A client that leaves while the queue is full of requests is still told of.
+        let notices = if delivery == Delivery::Notice { self.limits.queue_max } else { 0 };
+        if self.waiting_count >= self.limits.queue_max.saturating_add(notices) {
             self.stats.refused += 1;
             return Err(NotSent::QueueFull);
         }

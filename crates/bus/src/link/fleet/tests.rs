@@ -32,6 +32,10 @@ fn request(conn: u64, replayable: bool) -> Outgoing {
     Outgoing { message: conn.to_string().into(), delivery }
 }
 
+fn bye() -> Outgoing {
+    Outgoing { message: "bye".into(), delivery: Delivery::Notice }
+}
+
 impl Table {
     fn at(&self, seconds: u64) -> Instant {
         self.start + Duration::from_secs(seconds)
@@ -162,7 +166,7 @@ fn a_sleeping_peer_is_woken_once() {
 #[test]
 fn notices_need_a_peer_and_messages_wait() {
     let mut t = table(LinkLimits::default());
-    let notice = Outgoing { message: "bye".into(), delivery: Delivery::Notice };
+    let notice = bye();
     let message = Outgoing { message: "frame".into(), delivery: Delivery::Message { tag: tag(7) } };
     assert_eq!(t.send(notice.clone(), 0), Err(NotSent::NoPeer));
     t.send(message.clone(), 0).unwrap();
@@ -513,4 +517,17 @@ proptest! {
         let left: BTreeSet<_> = t.fleet.give_up_all().into_iter().map(|(tag, _)| tag.conn).collect();
         prop_assert_eq!(left, open);
     }
+}
+
+#[test]
+fn notices_have_room_of_their_own() {
+    let mut t = table(LinkLimits { queue_max: 2, peer_queue_max: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.requests(1..=3);
+    assert_eq!(t.send(request(4, true), 0), Err(NotSent::QueueFull));
+    t.send(bye(), 0).unwrap();
+    t.send(bye(), 0).unwrap();
+    assert_eq!(t.send(bye(), 0), Err(NotSent::QueueFull), "and a bound");
+    let taken: Vec<String> = (0..5).map(|_| t.take(1)).collect();
+    assert_eq!(taken, ["1", "2", "3", "bye", "bye"]);
 }
