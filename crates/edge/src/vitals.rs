@@ -8,24 +8,27 @@
 use http1::{CloseReason, Deadline, Limit};
 use site::Limits;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a connection has counted, and what the last look found.
+/// What a connection has counted, and what the last look found. There is one of these for each
+/// connection: it is small.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     read: AtomicU64,
     written: AtomicU64,
     pings: AtomicU32,
-    found: Mutex<Found>,
+    read_found: Found,
+    written_found: Found,
+    pings_found: Found,
 }
 
-/// The counts of the last look, and the tick at which each was last seen to move.
+/// What the last look found of a count. Only the looker touches it.
 #[derive(Debug)]
 struct Found {
-    read: (u64, Duration),
-    written: (u64, Duration),
-    pings: (u32, Duration),
+    /// Its low bits, which tell whether it has moved.
+    count: AtomicU32,
+    /// The tick at which it was last seen to move, in hundredths of a second: enough for a year.
+    at: AtomicU32,
 }
 
 /// A look at all connections: the time of this one and of the one before it.
@@ -38,11 +41,14 @@ pub(crate) struct Tick {
 impl Vitals {
     /// A connection that is accepted after the tick at `tick`.
     pub(crate) fn new(tick: Duration) -> Self {
+        let found = || Found { count: AtomicU32::new(0), at: AtomicU32::new(hundredths(tick)) };
         Self {
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
             pings: AtomicU32::new(0),
-            found: Mutex::new(Found { read: (0, tick), written: (0, tick), pings: (0, tick) }),
+            read_found: found(),
+            written_found: found(),
+            pings_found: found(),
         }
     }
 
@@ -66,23 +72,23 @@ impl Vitals {
 
     /// Why the connection is to die, if it breaks more than `kill_limit` rules.
     pub(crate) fn check(&self, tick: Tick, limits: &Limits) -> Option<CloseReason> {
-        let found = &mut *self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        // What moved since the tick before moved at that time, as far as our clock goes.
-        moved(&mut found.pings, self.pings.load(Ordering::Relaxed), tick.before);
-        moved(&mut found.read, self.read.load(Ordering::Relaxed), tick.before);
-        moved(&mut found.written, self.written.load(Ordering::Relaxed), tick.before);
-        let silence = tick.now.saturating_sub(found.pings.1);
-        let is_slow = |(bytes, at): (u64, Duration), least: Option<u64>| {
-            let ms = tick.now.saturating_sub(at).as_millis() + 1000;
+        let read = self.read.load(Ordering::Relaxed);
+        let written = self.written.load(Ordering::Relaxed);
+        let silence = self.pings_found.since(self.pings.load(Ordering::Relaxed).into(), tick);
+        let unread = self.read_found.since(read, tick);
+        let unwritten = self.written_found.since(written, tick);
+        let is_slow = |bytes: u64, since: Duration, least: Option<u64>| {
+            let ms = since.as_millis() + 1000;
             least.is_some_and(|least| u128::from(bytes) * 1000 < u128::from(least) * ms)
         };
+        let is_silent = limits.min_ping.is_some_and(|most| silence > most);
         let rules = [
+            (is_silent, CloseReason::Deadline(Deadline::Ping)),
+            (is_slow(read, unread, limits.min_read_rate), CloseReason::Limit(Limit::ReadRate)),
             (
-                limits.min_ping.is_some_and(|most| silence > most),
-                CloseReason::Deadline(Deadline::Ping),
+                is_slow(written, unwritten, limits.min_write_rate),
+                CloseReason::Limit(Limit::WriteRate),
             ),
-            (is_slow(found.read, limits.min_read_rate), CloseReason::Limit(Limit::ReadRate)),
-            (is_slow(found.written, limits.min_write_rate), CloseReason::Limit(Limit::WriteRate)),
         ];
         let mut broken = rules.into_iter().filter(|rule| rule.0).map(|rule| rule.1);
         let first = broken.next()?;
@@ -100,10 +106,22 @@ pub(crate) fn can_kill(limits: &Limits) -> bool {
     rules.into_iter().filter(|is_on| *is_on).count() > limits.kill_limit as usize
 }
 
-fn moved<T: PartialEq>(found: &mut (T, Duration), count: T, at: Duration) {
-    if found.0 != count {
-        *found = (count, at);
+impl Found {
+    /// How long the count, which is now `count`, has not moved. What has moved since the tick
+    /// before moved at that time, as far as our clock goes.
+    fn since(&self, count: u64, tick: Tick) -> Duration {
+        // The low bits: that they are the same after 4 GiB in one tick does not happen.
+        let low = count as u32;
+        if self.count.swap(low, Ordering::Relaxed) != low {
+            self.at.store(hundredths(tick.before), Ordering::Relaxed);
+        }
+        let since = hundredths(tick.now).saturating_sub(self.at.load(Ordering::Relaxed));
+        Duration::from_millis(u64::from(since) * 10)
     }
+}
+
+fn hundredths(time: Duration) -> u32 {
+    u32::try_from(time.as_millis() / 10).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
