@@ -157,11 +157,10 @@ fn a_daemon_in_a_chroot_says_each_thing_once_and_tidies_up() {
     assert_eq!(field("Groups:"), "");
     signal(pid, Signal::INT);
     // The log is written to its end before the process ends, and the pid file goes last but one.
-    let mut log = String::new();
     while pid_file.exists() && Path::new(&format!("/proc/{pid}")).exists() {
         std::thread::yield_now();
-        log = fs::read_to_string(jail.join("error.log")).unwrap();
     }
+    let log = fs::read_to_string(jail.join("error.log")).unwrap();
     assert!(!pid_file.exists(), "{log}");
     assert!(log.contains("stopping"), "{log}");
 }
