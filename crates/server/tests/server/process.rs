@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
@@ -125,6 +125,12 @@ fn a_start_that_fails_says_why() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// Neither gone nor waiting for its parent to look.
+fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
 #[test]
 fn a_daemon_in_a_chroot_says_each_thing_once_and_tidies_up() {
     if !geteuid().is_root() {
@@ -157,7 +163,9 @@ fn a_daemon_in_a_chroot_says_each_thing_once_and_tidies_up() {
     assert_eq!(field("Groups:"), "");
     signal(pid, Signal::INT);
     // The log is written to its end before the process ends, and the pid file goes last but one.
-    while pid_file.exists() && Path::new(&format!("/proc/{pid}")).exists() {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while is_running(pid) {
+        assert!(Instant::now() < deadline, "the daemon does not stop");
         std::thread::yield_now();
     }
     let log = fs::read_to_string(jail.join("error.log")).unwrap();
