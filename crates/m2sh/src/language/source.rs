@@ -79,7 +79,7 @@ impl Source {
 
     /// The offending line and a line of carets under `span`, ready to print.
     ///
-    /// A long line is cut to [`SHOWN_MAX`] characters around the span; a tab is shown as one blank, so
+    /// A long line is cut to `SHOWN_MAX` characters around the span; a tab is shown as one blank, so
     /// that the carets stand where they should on every terminal.
     pub fn excerpt(&self, span: Span) -> String {
         let line = self.line(span.start.min(self.bytes.len()));
