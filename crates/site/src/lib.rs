@@ -7,6 +7,7 @@ pub mod lookup;
 pub mod mime;
 pub mod options;
 pub mod pattern;
+pub mod security;
 pub mod target;
 
 mod prefixes;
@@ -17,5 +18,6 @@ pub use lookup::{Host, HostMatching, Hosts, Match, Route, Routes};
 pub use mime::MimeTypes;
 pub use options::{Options, UploadDigest, Uploads};
 pub use pattern::{Pattern, PatternFault};
+pub use security::HandlerSecurity;
 pub use site::{ClientCertificate, Listener, Server, Site, Tls, below_chroot};
 pub use target::{Dir, Handler, HandlerProtocol, Proxy, Target};

@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::lookup::{Host, Hosts};
 use crate::mime::MimeTypes;
 use crate::options::{Options, Uploads};
+use crate::security::HandlerSecurity;
 use crate::target::{Dir, Handler, Proxy};
 
 /// One server, ready to run: share it as `Arc<Site>`, never lock it.
@@ -26,6 +27,7 @@ pub struct Site {
     pub limits: Limits,
     pub uploads: Uploads,
     pub options: Options,
+    pub handler_security: HandlerSecurity,
 }
 
 /// The row of the `server` table, without what the listener needs.

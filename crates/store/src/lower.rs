@@ -97,6 +97,7 @@ pub fn lower(rows: &Rows, uuid: &str) -> Result<Lowered, Faults> {
     };
     warn_of_twins(rows, row, &mut findings);
     let settings = settings(&rows.settings, &mut findings);
+    let handler_security = settings.security.lower(&rows.settings, &mut findings);
     let mime = mime::types(&rows.mimetypes, &settings.bounds, &mut findings);
     let server = server::server(row, &settings, &mut findings);
     let listener = server::listener(row, &settings, &mut findings);
@@ -121,6 +122,7 @@ pub fn lower(rows: &Rows, uuid: &str) -> Result<Lowered, Faults> {
                 limits,
                 uploads,
                 options,
+                handler_security,
             };
             Ok(Lowered { site, warnings: findings.warnings })
         }

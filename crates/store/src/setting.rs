@@ -1,5 +1,6 @@
 //! Rows of the `setting` table into typed limits and switches, by the one table of what there is.
 
+mod security;
 mod table;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use site::{ClientCertificate, Limits, Options, Uploads};
 use crate::endpoint::Endpoint;
 use crate::findings::{Findings, at};
 use crate::rows::{Cell, SettingRow};
+pub(crate) use security::SecuritySettings;
 pub use table::SETTINGS;
 
 /// One key that the `setting` table may hold.
@@ -47,7 +49,7 @@ pub(crate) enum Effect {
 
 /// What is said of a value whose part of the server is not built yet.
 pub(crate) const NOT_YET: &str = "is not built yet, it has no effect";
-const UNBUILT: &[&str] = &["control_port"];
+const UNBUILT: &[&str] = &["control_port", "handler.security"];
 
 /// All settings of a database, with defaults for those it lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) daemonize: bool,
     pub(crate) control_port: String,
     pub(crate) tls: TlsSettings,
+    pub(crate) security: SecuritySettings,
     pub(crate) bounds: Bounds,
 }
 
@@ -86,6 +89,7 @@ impl Default for Settings {
             daemonize: true,
             control_port: "ipc://run/control".to_owned(),
             tls: TlsSettings::default(),
+            security: SecuritySettings::default(),
             bounds: Bounds { dir_base: 256, host_name: 256, mime_extension: 128 },
         }
     }
@@ -255,6 +259,7 @@ mod tests {
                 Effect::Flag(_) => "0",
                 Effect::Mode(_) => "0644",
                 Effect::Text(_) if setting.key == "upload.digest" => "sha256",
+                Effect::Text(_) if setting.key == "handler.security" => "curve",
                 Effect::Text(_) => "ipc://tmp/up.XXXXXX",
                 Effect::Nothing => continue,
             };

@@ -1,5 +1,6 @@
 //! Every setting there is: key, unit, default, reason, and where the value goes.
 
+use super::security::Mechanism;
 use super::{Effect, Setting, control_port};
 use site::UploadDigest;
 
@@ -101,11 +102,32 @@ pub const SETTINGS: &[Setting] = &[
         "directory of error pages, STATUS.html for all hosts and HOST/STATUS.html for one; without it errors are plain text"
     ),
     setting!(
+        "handler.curve_clients",
+        "path",
+        "",
+        Effect::Text(|s, text| not_empty(text).map(|text| s.security.curve_clients = text)),
+        "file with a permitted handler's public key on each line; without it whoever knows the server's public key"
+    ),
+    setting!(
+        "handler.curve_secret_key",
+        "path",
+        "",
+        Effect::Text(|s, text| not_empty(text).map(|text| s.security.curve_secret_key = text)),
+        "file with the server's secret key, as m2sh keygen writes it"
+    ),
+    setting!(
         "handler.message_max",
         "bytes",
         "67108864",
         limit!(handler_message_bytes_max, 1, 64 * GIB),
         "largest reply message; a generous page or image"
+    ),
+    setting!(
+        "handler.plain_users",
+        "path",
+        "",
+        Effect::Text(|s, text| not_empty(text).map(|text| s.security.plain_users = text)),
+        "file with the user:password of a handler on each line"
     ),
     setting!(
         "handler.queue_max",
@@ -120,6 +142,13 @@ pub const SETTINGS: &[Setting] = &[
         "10",
         time!(handler_queue_timeout, 0),
         "how long a request waits for a handler before 503; a handler's restart"
+    ),
+    setting!(
+        "handler.security",
+        "null, plain or curve",
+        "null",
+        Effect::Text(|s, text| Mechanism::parse(text).map(|parsed| s.security.mechanism = parsed)),
+        "what handlers must prove when they connect: nothing, as in Mongrel2, a password, or a key, which also encrypts"
     ),
     setting!(
         "handler.timeout",
