@@ -76,6 +76,21 @@ async fn idle_connections_close_and_busy_ones_do_not() {
     busy.closed().await;
     server.until_open(0).await;
     assert!(began.elapsed() >= Duration::from_secs(1));
+    let log = server.stop().await;
+    let ends: Vec<_> =
+        log.iter().filter(|line| line.path == "-").map(|line| line.short()).collect();
+    assert_eq!(ends, [("-", "0", "deadline_idle"); 2]);
+}
+
+/// A client that is done is no news.
+#[tokio::test]
+async fn a_connection_that_its_client_closes_between_requests_has_no_line_of_its_own() {
+    let server = Running::start(&site()).await;
+    let mut client = server.client().await;
+    client.get("/x").await;
+    drop(client);
+    server.until_open(0).await;
+    assert_eq!(server.stop().await.len(), 1);
 }
 
 #[tokio::test]

@@ -55,6 +55,8 @@ pub(crate) struct Connection<S> {
 struct Ended {
     reason: CloseReason,
     by: Option<AudienceId>,
+    /// Whether a request's line in the access log says so.
+    is_recorded: bool,
 }
 
 /// What wakes a connection between two requests.
@@ -68,7 +70,19 @@ enum Wake {
 
 impl From<CloseReason> for Ended {
     fn from(reason: CloseReason) -> Self {
-        Self { reason, by: None }
+        Self { reason, by: None, is_recorded: false }
+    }
+}
+
+impl Ended {
+    fn by(reason: CloseReason, by: Option<AudienceId>) -> Self {
+        Self { reason, by, is_recorded: false }
+    }
+
+    /// An end between two requests gets a line of its own, unless it is what every connection
+    /// comes to: the client, or the server, is done.
+    fn wants_a_line(&self) -> bool {
+        !self.is_recorded && !matches!(self.reason, CloseReason::PeerClosed | CloseReason::Draining)
     }
 }
 
@@ -112,6 +126,9 @@ impl<S: Service> Connection<S> {
             self.reader.release();
         };
         tracing::debug!(conn = %self.peer.conn, remote = %self.peer.remote, reason = %ended.reason, "closed");
+        if ended.wants_a_line() {
+            self.record_without_request(0, 0, ended.reason);
+        }
         self.entry.line().close();
         self.audiences.leave(self.peer.conn, ended.by);
         if self.life.end(ended.reason) == Action::Linger {
@@ -218,7 +235,7 @@ impl<S: Service> Connection<S> {
                 Err(self.refuse(why.into(), rules).await)
             }
             Delivery::Close { by } | Delivery::Cancel { by } => {
-                Err(Ended { reason: CloseReason::HandlerClosed, by: Some(by) })
+                Err(Ended::by(CloseReason::HandlerClosed, Some(by)))
             }
             Delivery::KeepAlive | Delivery::Credits(_) | Delivery::Failed { .. } => Ok(()),
         }
@@ -281,7 +298,7 @@ impl<S: Service> Connection<S> {
             took: began.elapsed(),
             close: ended.map(|ended| ended.reason),
         });
-        ended.map_or(Ok(()), Err)
+        ended.map_or(Ok(()), |ended| Err(Ended { is_recorded: true, ..ended }))
     }
 
     /// Whether the rest of the request can't be read past: the client still waits for a word from
@@ -342,16 +359,20 @@ impl<S: Service> Connection<S> {
         // Whether or not the client hears it, the connection ends for this reason.
         let way = Way::out(&mut self.writer, &mut self.life, self.entry.line());
         let _heard = way.respond(response, (Asked::unreadable(), false), rules).await;
+        self.record_without_request(status, self.writer.sent - sent_before, reason);
+        Ended { is_recorded: true, ..reason.into() }
+    }
+
+    fn record_without_request(&self, status: u16, sent: u64, reason: CloseReason) {
         self.edge.service().record(AccessRecord {
             peer: &self.peer,
             head: None,
             trace: None,
             status,
-            sent: self.writer.sent - sent_before,
+            sent,
             took: Duration::ZERO,
             close: Some(reason),
         });
-        reason.into()
     }
 
     async fn linger(mut self: Box<Self>) {
@@ -407,7 +428,7 @@ fn settle(
 ) -> Result<Settled, Response<'_>> {
     match answer {
         Answer::Relayed(relayed) => {
-            let ended = relayed.close.map(|reason| Ended { reason, by: relayed.by });
+            let ended = relayed.close.map(|reason| Ended::by(reason, relayed.by));
             Ok(Settled::Sent {
                 status: relayed.status.unwrap_or(0),
                 content_bytes: Some(relayed.content_bytes),
