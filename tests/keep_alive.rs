@@ -1,6 +1,6 @@
 //! How long a connection lives: versions, Connection fields, bodies that nobody read, and silence.
 
-use crate::harness::{Running, SiteBuilder, within};
+use crate::harness::{Running, SiteBuilder, ok, within};
 use std::time::{Duration, Instant};
 
 fn site() -> SiteBuilder {
@@ -191,4 +191,41 @@ async fn a_large_unread_body_ends_the_connection_after_the_answer() {
         client.closed().await;
     }
     within(server.stop()).await;
+}
+
+/// A request that waits behind an answer must not begin with what is left of that answer.
+#[tokio::test]
+async fn bytes_from_before_a_request_are_no_part_of_its_answer() {
+    let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
+    let mut handler = server.handler("main").await;
+    let mut client = server.client().await;
+    client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2)).await;
+    let first = handler.request().await;
+    // One reply to the connection twice over: the second copy has come before the next request.
+    handler.reply_to_many(&[first.conn, first.conn], ok("first")).await;
+    let second = handler.request().await;
+    assert_eq!(client.reply().await.text(), "first");
+    assert_eq!(client.reply().await.text(), "first", "as on an idle connection, it goes out");
+    assert!(!client.has_input().await, "and the second request still waits for its own");
+    handler.answer(&second, "second").await;
+    assert_eq!(client.reply().await.text(), "second");
+}
+
+/// More than is read ahead hides neither a reset nor the end of the client's side.
+#[tokio::test]
+async fn a_client_that_leaves_behind_many_pipelined_requests_is_noticed_at_once() {
+    let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
+    let mut handler = server.handler("main").await;
+    for ends in [true, false] {
+        let mut client = server.client().await;
+        client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2000)).await;
+        let request = handler.request().await;
+        if ends {
+            client.shutdown().await;
+        } else {
+            client.reset();
+        }
+        let soon = Duration::from_secs(5);
+        assert_eq!(tokio::time::timeout(soon, handler.notice()).await, Ok(request.conn));
+    }
 }

@@ -34,8 +34,10 @@ async fn routes_hosts_and_settings_change_under_open_connections() {
     client.send("GET /f HTTP/1.1\r\nHost: new.example\r\n\r\n").await;
     assert_eq!(client.reply().await.text(), "one");
     assert_eq!(client.get(&format!("/{}", "x".repeat(8500))).await.status, 404);
-    // And back: what is gone is gone.
+    // And back: what is gone is gone, on a connection that has been idle too.
     server.reload(&SiteBuilder::new().dir("/", "{}/one/")).await.unwrap();
+    let mut idle = client;
+    assert_eq!(idle.get(&format!("/{}", "x".repeat(8500))).await.status, 414);
     let mut client = server.client().await;
     assert_eq!(client.get("/f").await.text(), "one");
     assert_eq!(client.get("/one/f").await.status, 404);

@@ -115,8 +115,8 @@ impl<S: Service> Connection<S> {
     /// idle connection does not need it.
     pub(crate) async fn run(mut self: Box<Self>) {
         let ended = loop {
-            let rules = self.edge.service().rules();
-            let head = match self.next_head(&rules).await {
+            let mut rules = self.edge.service().rules();
+            let head = match self.next_head(&mut rules).await {
                 Ok(head) => head,
                 Err(ended) => break ended,
             };
@@ -136,11 +136,18 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    async fn next_head(&mut self, rules: &Rules) -> Result<RequestHead, Ended> {
+    /// Waits for a request. It is served under the rules that are in force when it begins.
+    async fn next_head(&mut self, rules: &mut Arc<Rules>) -> Result<RequestHead, Ended> {
         let mut idle_since = Instant::now();
         let mut head_since = None;
         let mut has_begun = false;
         loop {
+            // What handlers sent before this request is no part of its answer.
+            while !self.reader.buffered().is_empty()
+                && let Some(heard) = self.entry.line().heard()
+            {
+                Box::pin(self.hear(heard, rules)).await?;
+            }
             if !has_begun && !self.reader.buffered().is_empty() {
                 has_begun = true;
                 self.life.step(Event::Bytes);
@@ -171,7 +178,9 @@ impl<S: Service> Connection<S> {
                 None => idle_since + rules.limits.idle_deadline,
             };
             match poll_fn(|cx| self.poll_wake(cx, deadline)).await {
-                Wake::Input => {}
+                Wake::Input if has_begun => {}
+                Wake::Input => *rules = self.edge.service().rules(),
+                Wake::InputEnd if has_begun => return Err(CloseReason::PeerCutShort.into()),
                 Wake::InputEnd => return Err(CloseReason::PeerClosed.into()),
                 Wake::Drain => return Err(CloseReason::Draining.into()),
                 Wake::Heard(heard) => {
@@ -207,7 +216,7 @@ impl<S: Service> Connection<S> {
     async fn hear(&mut self, heard: Heard, rules: &Rules) -> Result<(), Ended> {
         let delivery = match heard {
             Heard::Killed(reason) => return Err(reason.into()),
-            Heard::Overflow => return Err(CloseReason::Limit(Limit::ReplyQueue).into()),
+            Heard::Overflow(limit) => return Err(CloseReason::Limit(limit).into()),
             Heard::Delivery(delivery) => delivery,
         };
         match delivery {
@@ -351,9 +360,12 @@ impl<S: Service> Connection<S> {
         let sent_before = self.writer.sent;
         let reason =
             closes(&fault).unwrap_or_else(|| CloseReason::Answered(fault.kind.verdict().status));
-        tracing::info!(
-            conn = %self.peer.conn, remote = %self.peer.remote, %reason, "refused a request"
-        );
+        if let Some(count) = self.edge.refused.add() {
+            tracing::info!(
+                conn = %self.peer.conn, remote = %self.peer.remote, %reason, count,
+                "refused a request"
+            );
+        }
         let response = answer::answer(&fault, Wants::Text, None);
         let status = response.status;
         // Whether or not the client hears it, the connection ends for this reason.
@@ -379,9 +391,9 @@ impl<S: Service> Connection<S> {
         if self.writer.shutdown().await.is_err() {
             return;
         }
+        let sockets_max = self.edge.service().rules().limits.connections_max;
         let Self { entry, mut reader, writer, .. } = *self;
-        // The registry must not wait for a client that only has to hang up.
-        drop(entry);
+        let Some(_lingering) = entry.linger(sockets_max) else { return };
         reader.skip_body();
         let deadline = Instant::now() + LINGER;
         let mut taken = 0;

@@ -33,6 +33,7 @@ pub struct Conversation<'w> {
     pub(crate) exchange: u64,
     pub(crate) write_deadline: Duration,
     pub(crate) read_ahead_bytes_max: usize,
+    sent_before: u64,
     is_new_to_handler: bool,
     answer: Answered,
     answer_deadline: Option<Instant>,
@@ -94,6 +95,7 @@ impl<'w> Conversation<'w> {
     pub(crate) fn new(parts: ConversationParts<'w>) -> Self {
         let ConversationParts { writer, line, life, audiences, tracker, exchange, limits } = parts;
         Self {
+            sent_before: writer.sent,
             writer,
             line,
             life,
@@ -153,22 +155,29 @@ impl<'w> Conversation<'w> {
     /// Passes on what handlers say until something happens that the caller must act on.
     pub async fn turn(&mut self, body: &mut RequestBody<'_>, reading: Reading) -> Turn {
         loop {
+            let ahead = self.read_ahead_bytes_max;
             // What comes next belongs to the connection, unless the body is still coming.
             if self.is_answered() && reading == Reading::Paused {
                 return Turn::Over(self.relayed(None));
             }
-            // Bytes that we do not read must not hide that the client has left behind them.
-            let is_behind = reading == Reading::Paused && !body.is_done();
-            let mut client_left = is_behind.then(|| Box::pin(self.writer.peer_closed()));
-            let event = poll_fn(|cx| match self.poll_event(cx, body, reading) {
-                Poll::Ready(event) => Poll::Ready(event),
-                Poll::Pending => match &mut client_left {
-                    Some(left) => left.as_mut().poll(cx).map(|()| Event::ClientClosed),
-                    None => Poll::Pending,
-                },
-            });
-            let event = event.await;
-            drop(client_left);
+            let event = {
+                let mut client_left = None;
+                poll_fn(|cx| match self.poll_event(cx, body, reading) {
+                    Poll::Ready(event) => Poll::Ready(event),
+                    // Bytes that we do not read must not hide that the client has left behind them.
+                    Poll::Pending
+                        if reading == Reading::Paused && body.holds_client_back(ahead) =>
+                    {
+                        client_left
+                            .get_or_insert_with(|| Box::pin(self.writer.peer_closed()))
+                            .as_mut()
+                            .poll(cx)
+                            .map(|()| Event::ClientClosed)
+                    }
+                    Poll::Pending => Poll::Pending,
+                })
+                .await
+            };
             let turn = match event {
                 Event::Heard(heard) => self.hear(heard).await,
                 Event::Body(Ok(Some(piece))) => Some(Turn::Piece(piece)),
@@ -222,7 +231,7 @@ impl<'w> Conversation<'w> {
     async fn hear(&mut self, heard: Heard) -> Option<Turn> {
         let delivery = match heard {
             Heard::Killed(reason) => return Some(self.end(reason)),
-            Heard::Overflow => return Some(self.end(CloseReason::Limit(Limit::ReplyQueue))),
+            Heard::Overflow(limit) => return Some(self.end(CloseReason::Limit(limit))),
             Heard::Delivery(delivery) => delivery,
         };
         match delivery {
@@ -303,7 +312,8 @@ impl<'w> Conversation<'w> {
         // Mongrel2, closing is the handler's business, and the idle deadline's.
         Relayed {
             status: self.tracker.status(),
-            content_bytes: self.tracker.body_bytes(),
+            // The client may have left before it had all of it.
+            content_bytes: self.tracker.body_bytes().min(self.writer.sent - self.sent_before),
             close,
             by: None,
         }

@@ -19,6 +19,7 @@ mod peer;
 mod reader;
 mod registry;
 mod response;
+mod seldom;
 mod sender;
 mod socket;
 mod turned_away;

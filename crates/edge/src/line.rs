@@ -4,7 +4,7 @@ use crate::file_reply::FileReply;
 use crate::peer::ConnId;
 use crate::vitals::Vitals;
 use bytes::Bytes;
-use http1::CloseReason;
+use http1::{CloseReason, Limit};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -57,8 +57,8 @@ pub enum Delivered {
     Queued,
     /// The connection is gone, or has never spoken to a handler.
     Gone,
-    /// The client reads too slowly: with this delivery its queue is full, and it will be closed.
-    Overflow,
+    /// The client reads too slowly: this delivery goes beyond that limit, and it will be closed.
+    Overflow(Limit),
     /// It is being closed for an earlier overflow.
     Closing,
 }
@@ -67,8 +67,8 @@ pub enum Delivered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     Delivery(Delivery),
-    /// More than `limits.connection_queue` bytes were waiting.
-    Overflow,
+    /// More was waiting than this limit allows.
+    Overflow(Limit),
     Killed(CloseReason),
 }
 
@@ -92,15 +92,12 @@ enum Phase {
     Open,
     /// A handler has asked for the close: to whoever writes after that, it is gone.
     Closing,
-    Overflow,
+    Overflow(Limit),
     Closed,
 }
 
 /// Metered bytes that may be on their way to one client: Mongrel2's number, which handlers hear.
 pub const DOWNLOAD_CREDITS: u64 = 102_400;
-
-/// Deliveries without content that may wait.
-const DELIVERIES_MAX: usize = 4096;
 
 /// What a queued delivery weighs beside its bytes, so that empty ones can't pile up for free.
 const DELIVERY_BYTES: usize = size_of::<Delivery>();
@@ -128,7 +125,7 @@ impl Line {
         let mut state = self.state();
         match state.phase {
             Phase::Private | Phase::Closing | Phase::Closed => return Delivered::Gone,
-            Phase::Overflow => return Delivered::Closing,
+            Phase::Overflow(_) => return Delivered::Closing,
             Phase::Open => {}
         }
         if delivery == Delivery::KeepAlive {
@@ -140,28 +137,21 @@ impl Line {
             Delivery::Metered { bytes, .. } => bytes.len() as u64,
             _ => 0,
         };
-        // A single reply may be larger than the limit: it is in memory already. What has no content
-        // is bounded by number, so that the word that closes a connection is never one too many.
-        let is_full = if is_content(&delivery) {
-            !state.queue.is_empty() && state.queued_bytes + size > limit_bytes
-        } else {
-            state.queue.len() >= DELIVERIES_MAX
-        };
+        let exceeded = state.exceeded_by(&delivery, size, metered, limit_bytes);
         let waker = state.waker.take();
-        let delivered =
-            if is_full || metered > 0 && state.metered_bytes + metered > DOWNLOAD_CREDITS {
-                state.phase = Phase::Overflow;
-                state.queue.clear();
-                Delivered::Overflow
-            } else {
-                if matches!(delivery, Delivery::Close { .. } | Delivery::Cancel { .. }) {
-                    state.phase = Phase::Closing;
-                }
-                state.queued_bytes += size;
-                state.metered_bytes += metered;
-                state.queue.push_back(delivery);
-                Delivered::Queued
-            };
+        let delivered = if let Some(limit) = exceeded {
+            state.phase = Phase::Overflow(limit);
+            state.queue = VecDeque::new();
+            Delivered::Overflow(limit)
+        } else {
+            if matches!(delivery, Delivery::Close { .. } | Delivery::Cancel { .. }) {
+                state.phase = Phase::Closing;
+            }
+            state.queued_bytes += size;
+            state.metered_bytes += metered;
+            state.queue.push_back(delivery);
+            Delivered::Queued
+        };
         // Whoever wakes takes the lock next.
         drop(state);
         if let Some(waker) = waker {
@@ -214,18 +204,16 @@ impl Line {
 
     pub(crate) fn poll_heard(&self, cx: &Context<'_>) -> Poll<Heard> {
         let mut state = self.state();
-        if let Some(reason) = state.killed {
-            return Poll::Ready(Heard::Killed(reason));
-        }
-        if state.phase == Phase::Overflow {
-            return Poll::Ready(Heard::Overflow);
-        }
-        if let Some(delivery) = state.queue.pop_front() {
-            state.queued_bytes -= weight(&delivery);
-            return Poll::Ready(Heard::Delivery(delivery));
+        if let Some(heard) = state.take() {
+            return Poll::Ready(heard);
         }
         state.listen(cx);
         Poll::Pending
+    }
+
+    /// What is waiting already.
+    pub(crate) fn heard(&self) -> Option<Heard> {
+        self.state().take()
     }
 
     /// Ready once the connection is killed; deliveries stay queued.
@@ -250,6 +238,42 @@ impl Line {
 }
 
 impl State {
+    /// The limit that one more delivery would break.
+    fn exceeded_by(
+        &self,
+        delivery: &Delivery,
+        size: usize,
+        metered: u64,
+        limit_bytes: usize,
+    ) -> Option<Limit> {
+        match delivery {
+            // What ends an exchange comes once, and is never one too many.
+            Delivery::Close { .. } | Delivery::Cancel { .. } | Delivery::Failed { .. } => None,
+            Delivery::Metered { .. } if self.metered_bytes + metered > DOWNLOAD_CREDITS => {
+                Some(Limit::Credits)
+            }
+            // A single reply may be larger than the limit: it is in memory already.
+            _ => (!self.queue.is_empty() && self.queued_bytes + size > limit_bytes)
+                .then_some(Limit::ReplyQueue),
+        }
+    }
+
+    fn take(&mut self) -> Option<Heard> {
+        if let Some(reason) = self.killed {
+            return Some(Heard::Killed(reason));
+        }
+        if let Phase::Overflow(limit) = self.phase {
+            return Some(Heard::Overflow(limit));
+        }
+        let Some(delivery) = self.queue.pop_front() else {
+            // An idle connection keeps no memory of how much has once been waiting.
+            self.queue = VecDeque::new();
+            return None;
+        };
+        self.queued_bytes -= weight(&delivery);
+        Some(Heard::Delivery(delivery))
+    }
+
     fn listen(&mut self, cx: &Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -261,17 +285,6 @@ impl State {
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
         }
-    }
-}
-
-fn is_content(delivery: &Delivery) -> bool {
-    match delivery {
-        Delivery::Data(_) | Delivery::Metered { .. } | Delivery::File(_) => true,
-        Delivery::Close { .. }
-        | Delivery::Cancel { .. }
-        | Delivery::KeepAlive
-        | Delivery::Credits(_)
-        | Delivery::Failed { .. } => false,
     }
 }
 
@@ -296,23 +309,16 @@ mod tests {
         Delivery::Data(Bytes::from_static(bytes))
     }
 
-    fn hear(line: &Line) -> Option<Heard> {
-        match line.poll_heard(&Context::from_waker(Waker::noop())) {
-            Poll::Ready(heard) => Some(heard),
-            Poll::Pending => None,
-        }
-    }
-
     #[test]
     fn a_connection_no_handler_has_seen_takes_nothing() {
         let line = Line::new(ConnId(1));
         assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Gone);
         line.open();
         assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Queued);
-        assert_eq!(hear(&line), Some(Heard::Delivery(data(b"x"))));
+        assert_eq!(line.heard(), Some(Heard::Delivery(data(b"x"))));
         line.close();
         assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Gone);
-        assert_eq!(hear(&line), None);
+        assert_eq!(line.heard(), None);
     }
 
     #[test]
@@ -323,9 +329,9 @@ mod tests {
         assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Queued);
         assert_eq!(line.deliver(close.clone(), 1000), Delivered::Queued);
         assert_eq!(line.deliver(data(b"y"), 1000), Delivered::Gone);
-        assert_eq!(hear(&line), Some(Heard::Delivery(data(b"x"))));
-        assert_eq!(hear(&line), Some(Heard::Delivery(close)));
-        assert_eq!(hear(&line), None);
+        assert_eq!(line.heard(), Some(Heard::Delivery(data(b"x"))));
+        assert_eq!(line.heard(), Some(Heard::Delivery(close)));
+        assert_eq!(line.heard(), None);
     }
 
     #[test]
@@ -335,9 +341,49 @@ mod tests {
         let limit = 2 * DELIVERY_BYTES + 8;
         assert_eq!(line.deliver(data(b"1234"), limit), Delivered::Queued);
         assert_eq!(line.deliver(data(b"5678"), limit), Delivered::Queued);
-        assert_eq!(line.deliver(data(b"9"), limit), Delivered::Overflow);
+        assert_eq!(line.deliver(data(b"9"), limit), Delivered::Overflow(Limit::ReplyQueue));
         assert_eq!(line.deliver(data(b"9"), limit), Delivered::Closing);
-        assert_eq!(hear(&line), Some(Heard::Overflow));
+        assert_eq!(line.heard(), Some(Heard::Overflow(Limit::ReplyQueue)));
+    }
+
+    #[test]
+    fn the_closing_word_is_never_one_too_many() {
+        for close in [Delivery::Close { by: AudienceId(1) }, Delivery::Cancel { by: AudienceId(1) }]
+        {
+            let line = Line::new(ConnId(1));
+            line.open();
+            for _ in 0..10_000 {
+                assert_eq!(line.deliver(data(b"x"), 8 << 20), Delivered::Queued);
+            }
+            assert_eq!(line.deliver(close.clone(), 1), Delivered::Queued);
+            assert_eq!(line.deliver(data(b"x"), 8 << 20), Delivered::Gone);
+            let heard: Vec<_> = std::iter::from_fn(|| line.heard()).collect();
+            assert_eq!(heard.len(), 10_001);
+            assert_eq!(heard.last(), Some(&Heard::Delivery(close)));
+        }
+    }
+
+    #[test]
+    fn metered_bytes_have_a_limit_of_their_own() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        let all = Bytes::from(vec![0; DOWNLOAD_CREDITS as usize]);
+        let metered = |bytes| Delivery::Metered { bytes, by: AudienceId(1) };
+        assert_eq!(line.deliver(metered(all.clone()), 1 << 20), Delivered::Queued);
+        line.wrote(DOWNLOAD_CREDITS);
+        assert_eq!(line.deliver(metered(all), 1 << 20), Delivered::Queued);
+        let one = Bytes::from_static(b"x");
+        assert_eq!(line.deliver(metered(one), 1 << 20), Delivered::Overflow(Limit::Credits));
+        assert_eq!(line.heard(), Some(Heard::Overflow(Limit::Credits)));
+    }
+
+    #[test]
+    fn an_idle_line_holds_no_queue() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        (0..1000).for_each(|_| drop(line.deliver(data(b"x"), 1 << 20)));
+        while line.heard().is_some() {}
+        assert_eq!(line.state().queue.capacity(), 0);
     }
 
     #[test]
@@ -350,7 +396,7 @@ mod tests {
         let line = Line::new(ConnId(2));
         line.open();
         assert_eq!(line.deliver(data(&[0; 100]), 1), Delivered::Queued);
-        assert_eq!(line.deliver(data(b"x"), 1), Delivered::Overflow);
+        assert_eq!(line.deliver(data(b"x"), 1), Delivered::Overflow(Limit::ReplyQueue));
     }
 
     #[test]
@@ -359,6 +405,6 @@ mod tests {
         line.open();
         line.deliver(data(b"x"), 1000);
         line.kill();
-        assert_eq!(hear(&line), Some(Heard::Killed(CloseReason::Killed)));
+        assert_eq!(line.heard(), Some(Heard::Killed(CloseReason::Killed)));
     }
 }

@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::exchange::Service;
 use crate::peer::Peer;
 use crate::registry::Registry;
+use crate::seldom::Seldom;
 use crate::socket;
 use crate::turned_away::TurnedAway;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -25,6 +26,7 @@ pub struct Edge<S> {
     service: S,
     registry: Arc<Registry>,
     turned_away: TurnedAway,
+    pub(crate) refused: Seldom,
 }
 
 /// Binds a listening socket: reusable at once after a restart, both families on `::`.
@@ -44,7 +46,8 @@ pub fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 impl<S: Service> Edge<S> {
     pub fn new(service: S, registry: Arc<Registry>) -> Arc<Self> {
-        Arc::new(Self { service, registry, turned_away: TurnedAway::default() })
+        let (turned_away, refused) = (TurnedAway::default(), Seldom::default());
+        Arc::new(Self { service, registry, turned_away, refused })
     }
 
     pub fn service(&self) -> &S {
@@ -91,7 +94,7 @@ impl<S: Service> Edge<S> {
 
     fn start(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr) {
         let rules = self.service.rules();
-        if self.registry.len() >= rules.limits.connections_max {
+        if self.registry.sockets() >= rules.limits.connections_max {
             self.turned_away.add(stream, remote, rules.limits.connections_max);
             return;
         }

@@ -144,8 +144,7 @@ impl Reader {
                 Ok(_) => {}
             }
         }
-        // The buffer is full of pipelined requests: TCP holds the rest back, and a close is seen
-        // when they have been read.
+        // The buffer is full of pipelined requests: TCP holds the rest back.
         Poll::Pending
     }
 
@@ -242,6 +241,12 @@ impl RequestBody<'_> {
             return Poll::Ready(None);
         }
         Poll::Ready(Some(std::mem::take(&mut self.reader.input).freeze()))
+    }
+
+    /// Whether nothing is read from the client because as much as may be has been read ahead of
+    /// the target.
+    pub(crate) fn holds_client_back(&self, limit_bytes: usize) -> bool {
+        !self.is_done() || self.reader.buffered().len() >= limit_bytes
     }
 
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {

@@ -19,6 +19,7 @@ const SHARDS: usize = 64;
 pub struct Registry {
     last: AtomicU64,
     open: AtomicUsize,
+    lingering: AtomicUsize,
     emptied: Notify,
     draining: AtomicBool,
     began: Instant,
@@ -36,11 +37,18 @@ pub(crate) struct Entry {
     line: Arc<Line>,
 }
 
+/// A connection that has left the registry and only has to hang up.
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    registry: Arc<Registry>,
+}
+
 impl Default for Registry {
     fn default() -> Self {
         Self {
             last: AtomicU64::new(0),
             open: AtomicUsize::new(0),
+            lingering: AtomicUsize::new(0),
             emptied: Notify::new(),
             began: Instant::now(),
             ticked: AtomicU64::new(0),
@@ -67,6 +75,11 @@ impl Registry {
     /// How many connections are open.
     pub fn len(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many sockets clients hold: open connections, and those that only have to hang up.
+    pub(crate) fn sockets(&self) -> usize {
+        self.len() + self.lingering.load(Ordering::Relaxed)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -148,6 +161,23 @@ impl Entry {
     pub(crate) fn line(&self) -> &Arc<Line> {
         &self.line
     }
+
+    /// Leaves the registry, which must not wait for a client that only has to hang up; the socket
+    /// still counts as one of `sockets_max`. `None` if there is no room for such clients.
+    pub(crate) fn linger(self, sockets_max: usize) -> Option<Lingering> {
+        let registry = Arc::clone(&self.registry);
+        let is_crowded = registry.sockets() > sockets_max - sockets_max / 16;
+        registry.lingering.fetch_add(1, Ordering::Relaxed);
+        let lingering = Lingering { registry };
+        drop(self);
+        (!is_crowded).then_some(lingering)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.registry.lingering.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Entry {
@@ -191,6 +221,18 @@ impl Hasher for CountingHasher {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn who_lingers_counts_as_a_socket_and_has_no_room_in_a_crowd() {
+        let registry = Arc::new(Registry::default());
+        let entries: Vec<_> = (0..16).map(|_| registry.enter()).collect();
+        let lingering: Vec<_> = entries.into_iter().map(|entry| entry.linger(16)).collect();
+        assert_eq!((registry.len(), registry.sockets()), (0, 15));
+        let stay: Vec<_> = lingering.iter().map(Option::is_some).collect();
+        assert_eq!(stay, [&[false][..], &[true; 15]].concat());
+        drop(lingering);
+        assert_eq!(registry.sockets(), 0);
+    }
 
     #[tokio::test]
     async fn a_number_is_never_given_twice_and_leaves_with_its_connection() {

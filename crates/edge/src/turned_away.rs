@@ -4,13 +4,13 @@ use crate::answer::{self, Wants};
 use crate::fault::FaultKind;
 use crate::framing::{Asked, write_head};
 use crate::response::Body;
+use crate::seldom::Seldom;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 /// How many are heard out at once. They hold descriptors that those inside may need.
 const HEARD_OUT_MAX: usize = 16;
@@ -19,21 +19,13 @@ const HEARD_OUT: Duration = Duration::from_secs(1);
 /// What is known of the clients that were turned away.
 #[derive(Debug)]
 pub(crate) struct TurnedAway {
-    untold: Mutex<Untold>,
+    untold: Seldom,
     room: Arc<Semaphore>,
-}
-
-/// Those of which the log does not know yet: whoever knocks a thousand times a second must not fill
-/// it.
-#[derive(Debug, Default)]
-struct Untold {
-    told: Option<Instant>,
-    count: u64,
 }
 
 impl Default for TurnedAway {
     fn default() -> Self {
-        Self { untold: Mutex::default(), room: Arc::new(Semaphore::new(HEARD_OUT_MAX)) }
+        Self { untold: Seldom::default(), room: Arc::new(Semaphore::new(HEARD_OUT_MAX)) }
     }
 }
 
@@ -47,23 +39,12 @@ impl TurnedAway {
                 drop(room);
             });
         }
-        if let Some(count) = self.tell() {
+        if let Some(count) = self.untold.add() {
             tracing::warn!(
                 last = %remote, count, max = connections_max,
                 "limits.connections reached, clients were turned away"
             );
         }
-    }
-
-    /// One more; at most once a second, how many there have been since the last time.
-    fn tell(&self) -> Option<u64> {
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        untold.count += 1;
-        if untold.told.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
-            return None;
-        }
-        untold.told = Some(Instant::now());
-        Some(std::mem::take(&mut untold.count))
     }
 }
 

@@ -5,7 +5,8 @@ use super::sendfile::file_reply;
 use arc_swap::ArcSwap;
 use bus::{LinkEvents, Tag, Undelivered};
 use bytes::Bytes;
-use edge::{AudienceId, ConnId, Delivered, Delivery, Failure, Registry};
+use edge::{AudienceId, ConnId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Registry};
+use http1::Limit;
 use site::{Limits, Options};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -120,7 +121,10 @@ impl Replies {
                     link.notify(conn);
                 }
             }
-            Delivered::Overflow => {
+            Delivered::Overflow(Limit::Credits) => {
+                tracing::warn!(%conn, limit = DOWNLOAD_CREDITS, "the handler sent more than its download credits, closing");
+            }
+            Delivered::Overflow(_) => {
                 tracing::warn!(%conn, limit = terms.queue_bytes_max, "limits.connection_queue reached, the client reads too slowly");
             }
         }
