@@ -9,6 +9,7 @@
 mod bench;
 mod demo;
 mod layers;
+mod nightly;
 mod process;
 mod test;
 mod tidy;
@@ -21,6 +22,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test                  everything CI runs, in CI's order; stops at the first red
+  nightly               what takes an hour: 10,000 simulations, ten minutes of fuzzing a target
   demo                  build the server and show all it does on one page
   tidy                  the rules of style that a program can check
   layers                the arrows between the crates
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
+        ["nightly"] => nightly::run(),
         ["tidy"] => tidy::run(),
         ["layers"] => layers::run(),
         ["demo"] => demo::run(),

@@ -11,7 +11,7 @@ use std::process::Command;
 use super::fetch::fetch;
 use super::fleet::{Fleet, Server};
 use super::options::Options;
-use super::report::{Report, Row};
+use super::report::{Idle, Report, Row};
 use super::{load, usage};
 use crate::{process, tools, workspace};
 
@@ -29,6 +29,9 @@ struct Case {
 
 const FILES: &[Server] = &[Server::Us, Server::Mongrel2, Server::Nginx];
 const HANDLERS: &[Server] = &[Server::Us, Server::Mongrel2];
+
+/// The cases behind which a connection is weighed.
+const IDLE_AFTER: &[&str] = &["handler", "static 1 KiB", "proxy"];
 
 const CASES: &[Case] = &[
     Case { name: "handler", path: "/echo", length: None, servers: HANDLERS },
@@ -58,9 +61,11 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let directory = workspace::target()?.join("bench");
     let mut report = Report::default();
     if options.idle > 0 && "idle connection".contains(&options.only) {
-        // A fleet of its own: memory that load left behind would hide what a connection takes.
-        let fleet = Fleet::start(&directory, &options.servers)?;
-        report.idle = measure_idle(&fleet, &options)?;
+        for case in CASES.iter().filter(|case| IDLE_AFTER.contains(&case.name)) {
+            // A fleet of its own: memory that load left behind would hide what a connection takes.
+            let fleet = Fleet::start(&directory, &options.servers)?;
+            report.idle.append(&mut measure_idle(&fleet, case, &options)?);
+        }
     }
     let fleet = Fleet::start(&directory, &options.servers)?;
     measure_load(&fleet, &options, &mut report)?;
@@ -132,14 +137,13 @@ fn measure(fleet: &Fleet, server: Server, case: &Case, seconds: u32) -> Result<(
     Ok((load.requests_per_second, (after.cpu - before.cpu) / load.requests))
 }
 
-/// KiB of memory per connection that made one request and keeps quiet.
-fn measure_idle(fleet: &Fleet, options: &Options) -> Result<Vec<(Server, f64)>, String> {
+/// KiB of memory per connection that made one request of this kind and keeps quiet.
+fn measure_idle(fleet: &Fleet, case: &Case, options: &Options) -> Result<Vec<Idle>, String> {
     let mut measured = Vec::new();
-    for server in &options.servers {
+    for server in options.servers.iter().filter(|server| case.servers.contains(server)) {
         let Some((address, service)) = fleet.member(*server) else { continue };
-        let path = if *server == Server::Haproxy { "/proxy" } else { "/static/1k.txt" };
         let open = |count: usize| {
-            let streams = (0..count).map(|_| fetch(address, path).map(|(stream, _)| stream));
+            let streams = (0..count).map(|_| fetch(address, case.path).map(|(stream, _)| stream));
             streams.collect::<Result<Vec<TcpStream>, String>>()
         };
         // The first hundred pay for what is made once.
@@ -150,8 +154,8 @@ fn measure_idle(fleet: &Fleet, options: &Options) -> Result<Vec<(Server, f64)>, 
         drop((warm, held));
         let count = f64::from(u32::try_from(options.idle).unwrap_or(u32::MAX));
         let each = (after.resident - before.resident) / count;
-        println!("idle connection   {:<9} {each:>9.2} KiB", server.name());
-        measured.push((*server, each));
+        println!("idle after {:<12} {:<9} {each:>9.2} KiB", case.name, server.name());
+        measured.push(Idle { after: case.name, server: *server, each });
     }
     Ok(measured)
 }

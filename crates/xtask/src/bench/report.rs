@@ -30,8 +30,17 @@ impl Row {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) rows: Vec<Row>,
-    /// KiB per idle connection.
-    pub(super) idle: Vec<(Server, f64)>,
+    pub(super) idle: Vec<Idle>,
+}
+
+/// What a connection takes that made one request and keeps quiet.
+#[derive(Debug)]
+pub(super) struct Idle {
+    /// The case that the request was of.
+    pub(super) after: &'static str,
+    pub(super) server: Server,
+    /// KiB.
+    pub(super) each: f64,
 }
 
 impl Report {
@@ -56,12 +65,13 @@ impl Report {
             );
         }
         if !self.idle.is_empty() {
-            text.push_str("\n| idle connection | KiB | to us |\n| --- | ---: | ---: |\n");
+            text.push_str("\n| idle connection after | server | KiB | to us |\n");
+            text.push_str("| --- | --- | ---: | ---: |\n");
         }
-        let ours = self.idle.iter().find(|(server, _)| *server == Server::Us);
-        for (server, each) in &self.idle {
-            let ratio = ratio(*each, ours.map(|(_, each)| *each));
-            line(&mut text, format_args!("| {} | {each:.2} | {ratio} |", server.name()));
+        for Idle { after, server, each } in &self.idle {
+            let ours = self.idle.iter().find(|i| i.after == *after && i.server == Server::Us);
+            let ratio = ratio(*each, ours.map(|ours| ours.each));
+            line(&mut text, format_args!("| {after} | {} | {each:.2} | {ratio} |", server.name()));
         }
         text
     }
