@@ -5,6 +5,7 @@
 mod harness;
 
 mod access_log;
+mod control_port;
 mod corpus;
 mod differential;
 mod dir;

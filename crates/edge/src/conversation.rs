@@ -6,7 +6,7 @@ mod upgraded;
 use crate::audience::{Audience, Audiences};
 use crate::fault::{Fault, FaultKind};
 use crate::life::Life;
-use crate::line::{AudienceId, Delivery, Failure, Heard, Line};
+use crate::line::{AudienceId, Delivery, Failure, Heard, Line, Speaks};
 use crate::reader::RequestBody;
 use crate::writer::Writer;
 use bytes::Bytes;
@@ -287,6 +287,7 @@ impl<'w> Conversation<'w> {
         }
         if self.is_upgraded() && !was_upgraded {
             self.life.step(http1::Event::Switched);
+            self.line.now_speaks(Speaks::WebSocket);
             return Some(Turn::Upgraded);
         }
         end.map(|reason| self.end(reason))

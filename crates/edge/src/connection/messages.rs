@@ -4,6 +4,7 @@ use super::{Connection, Ended};
 use crate::backlog::Backlog;
 use crate::exchange::{Rules, Service};
 use crate::fault::{Fault, FaultKind};
+use crate::line::Speaks;
 use crate::message_socket::SocketMessage;
 use bytes::Bytes;
 use http1::CloseReason;
@@ -41,6 +42,7 @@ impl<S: Service> Connection<S> {
         });
         match taken {
             Ok(replies) => {
+                self.entry.line().now_speaks(Speaks::Messages);
                 self.replies = replies;
                 Ok(true)
             }
