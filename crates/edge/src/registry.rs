@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn who_lingers_counts_as_a_socket_and_has_no_room_in_a_crowd() {
         let registry = Arc::new(Registry::default());
-        let entries: Vec<_> = (0..16).map(|_| registry.enter()).collect();
+        let entries: Vec<_> = (0..16).map(|_| registry.enter(-1)).collect();
         let lingering: Vec<_> = entries.into_iter().map(|entry| entry.linger(16)).collect();
         assert_eq!((registry.len(), registry.sockets()), (0, 15));
         let stay: Vec<_> = lingering.iter().map(Option::is_some).collect();
