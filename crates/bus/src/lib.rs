@@ -8,5 +8,5 @@ pub use control::{AskFault, ControlPort, ask};
 pub use fault::BindFault;
 pub use link::{
     Balance, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, NotSent, Outgoing,
-    PeerStats, Standing, Tag, Undelivered,
+    Overdue, PeerStats, Publisher, Standing, Tag, Undelivered,
 };

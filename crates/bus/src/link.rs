@@ -10,13 +10,15 @@ mod stats;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 use zmtp::{Endpoint, Options, Security, SocketType};
 
-pub use self::events::{Delivery, LinkEvents, NotSent, Outgoing, Standing, Tag, Undelivered};
+pub use self::events::{
+    Delivery, LinkEvents, NotSent, Outgoing, Overdue, Publisher, Standing, Tag, Undelivered,
+};
 use self::sockets::{Core, PushSide, SubSide};
 pub use self::spec::{Balance, LinkLimits, LinkSpec};
 pub use self::stats::{LinkStats, PeerStats};
@@ -95,6 +97,15 @@ impl Link {
         let core = &self.shared.core;
         let effects = core.fleet().begun(tag, Instant::now());
         core.carry_out(effects);
+    }
+
+    /// The answer to `tag` has not begun though its peer has had `patience`: another peer is asked
+    /// if the request may be sent twice, and the late one gets fewer requests until it answers.
+    pub fn overdue(&self, tag: Tag, patience: Duration) -> Overdue {
+        let core = &self.shared.core;
+        let (overdue, effects) = core.fleet().overdue(tag, patience, Instant::now());
+        core.carry_out(effects);
+        overdue
     }
 
     /// Other limits from now on, for peers and requests that are there, too; `peers_max`,

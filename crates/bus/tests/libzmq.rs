@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{
-    ControlPort, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Outgoing, Tag, Undelivered,
+    ControlPort, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Outgoing, Publisher, Tag,
+    Undelivered,
 };
 use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -78,7 +79,7 @@ enum Heard {
 struct Ear(mpsc::UnboundedSender<Heard>);
 
 impl LinkEvents for Ear {
-    fn message(&self, message: Bytes) {
+    fn message(&self, _from: Publisher, message: Bytes) {
         // A test may end while messages still come.
         self.0.send(Heard::Message(message)).ok();
     }

@@ -1,5 +1,6 @@
 //! Handlers over ZeroMQ: a request becomes a message, replies become bytes for clients.
 
+mod contested;
 mod message;
 mod notified;
 mod replies;
@@ -11,7 +12,7 @@ mod upload_store;
 mod websocket;
 
 use arc_swap::ArcSwap;
-use bus::{Delivery, Link, LinkLimits, LinkSpec, NotSent, Outgoing, Tag};
+use bus::{Delivery, Link, LinkLimits, LinkSpec, NotSent, Outgoing, Overdue, Tag};
 use bytes::{Bytes, BytesMut};
 use edge::{
     Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, NO_EXCHANGE, Registry,
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
+use contested::Contested;
 use message::Written;
 use notified::Notified;
 use replies::{Replies, ReplyTerms};
@@ -41,6 +43,7 @@ pub struct HandlerLink {
     link: Link,
     notified: Notified,
     malformed: Arc<Malformed>,
+    contested: Arc<Contested>,
     reply_terms: Arc<ArcSwap<ReplyTerms>>,
     is_closed: AtomicBool,
 }
@@ -67,6 +70,7 @@ impl HandlerLink {
     ) -> Result<Arc<Self>, bus::BindFault> {
         let own = Arc::new(OnceLock::<Weak<Self>>::new());
         let malformed = Arc::new(Malformed::default());
+        let contested = Arc::new(Contested::default());
         let reply_terms = Arc::new(ArcSwap::from_pointee(ReplyTerms::of(limits, options)));
         let replies = Replies {
             id,
@@ -74,6 +78,7 @@ impl HandlerLink {
             terms: Arc::clone(&reply_terms),
             link: Arc::clone(&own),
             malformed: Arc::clone(&malformed),
+            contested: Arc::clone(&contested),
         };
         let spec = LinkSpec {
             send_spec: handler.send_spec.clone(),
@@ -84,8 +89,16 @@ impl HandlerLink {
         let link = Link::bind(spec, link_limits(limits), Arc::new(replies)).await?;
         let notified = Notified::default();
         let is_closed = AtomicBool::new(false);
-        let this =
-            Arc::new(Self { id, handler, link, notified, malformed, reply_terms, is_closed });
+        let this = Arc::new(Self {
+            id,
+            handler,
+            link,
+            notified,
+            malformed,
+            contested,
+            reply_terms,
+            is_closed,
+        });
         own.set(Arc::downgrade(&this)).expect("only this function sets it");
         Ok(this)
     }
@@ -156,6 +169,7 @@ impl HandlerLink {
         };
         // What an upgraded client said last may still be on its way.
         let replayed = !exchange.client.is_upgraded() && self.link.answered(tag(&exchange));
+        self.contested.remove(exchange.peer.conn);
         match relayed.or_else(|fault| exchange.client.fail(fault)) {
             Ok(mut relayed) => {
                 // Another handler's answer may come, and would be read as the next one.
@@ -180,8 +194,38 @@ impl HandlerLink {
         exchange.client.open(audience);
         let message = self.request(exchange, terms, Written::Whole(&body));
         self.send_request(exchange, message)?;
-        exchange.client.expect_answer(terms.limits.handler_timeout);
-        exchange.client.relay(&mut exchange.body).await
+        self.await_answer(exchange, terms).await
+    }
+
+    /// A late answer is asked of another handler, if that may be.
+    async fn await_answer(
+        &self,
+        exchange: &mut Exchange<'_, '_>,
+        terms: Terms<'_>,
+    ) -> Result<Relayed, Fault> {
+        let patience = terms.limits.handler_timeout;
+        exchange.client.expect_answer(patience);
+        let mut is_repeated = false;
+        loop {
+            let fault = match exchange.client.relay(&mut exchange.body).await {
+                Err(fault) => fault,
+                relayed => return relayed,
+            };
+            let (FaultKind::HandlerTimeout, Some(patience)) = (fault.kind, patience) else {
+                // The handler that is late may speak yet, and the connection must not go on.
+                let may_go_on = is_repeated && fault.kind.verdict().keep;
+                return Err(if may_go_on { FaultKind::HandlerTimeout.into() } else { fault });
+            };
+            let further = match self.link.overdue(tag(exchange), patience) {
+                Overdue::Wait(further) => further,
+                Overdue::Repeated => {
+                    is_repeated = true;
+                    patience
+                }
+                Overdue::GiveUp => return Err(fault),
+            };
+            exchange.client.expect_answer(Some(further));
+        }
     }
 
     fn request(&self, exchange: &Exchange<'_, '_>, terms: Terms<'_>, what: Written<'_>) -> Bytes {

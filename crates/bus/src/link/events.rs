@@ -1,6 +1,11 @@
 //! What goes over a link and what a link tells its owner.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+
+/// Names a peer that replies come from; never used twice by one link.
+pub type Publisher = zmtp::PeerId;
 
 /// Names one exchange of one client connection, for tracking its request.
 ///
@@ -53,6 +58,18 @@ pub enum Standing {
     Given,
 }
 
+/// What becomes of a request whose answer is late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// No peer has had it for that long yet; another look is due after this time.
+    Wait(Duration),
+    /// Another peer is asked. The first may still answer, too: when either has, the other's answer
+    /// must not be read as the next one.
+    Repeated,
+    /// It can't be sent again.
+    GiveUp,
+}
+
 /// Why a message was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undelivered {
@@ -83,7 +100,13 @@ pub enum NotSent {
 /// What happens on a link, called from the link's own tasks; must not block.
 pub trait LinkEvents: Send + Sync + 'static {
     /// One reply frame from any handler.
-    fn message(&self, message: Bytes);
+    fn message(&self, from: Publisher, message: Bytes);
+
+    /// A request is on its way to a second peer; the first may still answer it.
+    fn repeated(&self, _tag: Tag) {}
+
+    /// No reply comes from there any more.
+    fn fell_silent(&self, _publisher: Publisher) {}
 
     /// A request or message was given up; called at most once for each, and never after `answered`
     /// returned. May be called from within `Link::send` or `Link::answered` of another request.

@@ -2,6 +2,7 @@
 //! argument.
 
 mod orphans;
+mod overdue;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use zmtp::PeerId;
 
+use self::overdue::Trust;
 use super::events::{Delivery, NotSent, Outgoing, Standing, Tag, Undelivered};
 use super::ledger::{Ends, Entry, IdHasher, Ledger, Place};
 use super::slab::Key;
@@ -38,6 +40,8 @@ pub(super) struct Fleet<H> {
     /// By the time their peers left, the first in front. May hold keys of entries that are gone.
     orphans: VecDeque<(Instant, Key)>,
     orphan_count: usize,
+    /// Lanes that are not trusted.
+    doubted: usize,
     closed: bool,
     stats: LinkStats,
 }
@@ -59,6 +63,7 @@ struct Lane<H> {
     awake: bool,
     /// It does not read; nothing more is given to it.
     stalled: bool,
+    trust: Trust,
 }
 
 /// What the caller has to do after the lock is released.
@@ -66,6 +71,8 @@ struct Lane<H> {
 pub(super) struct Effects<H> {
     pub(super) wake: SmallVec<[H; 1]>,
     pub(super) fallen: Vec<(Tag, Undelivered)>,
+    /// On their way to a second peer.
+    pub(super) repeated: SmallVec<[Tag; 1]>,
     /// What was answered had been written to a second peer.
     pub(super) replayed: bool,
     /// Something waits that did not before: there is a time for `expire`.
@@ -74,7 +81,13 @@ pub(super) struct Effects<H> {
 
 impl<H> Default for Effects<H> {
     fn default() -> Self {
-        Self { wake: SmallVec::new(), fallen: Vec::new(), replayed: false, arm: false }
+        Self {
+            wake: SmallVec::new(),
+            fallen: Vec::new(),
+            repeated: SmallVec::new(),
+            replayed: false,
+            arm: false,
+        }
     }
 }
 
@@ -91,6 +104,7 @@ impl<H: Clone> Fleet<H> {
             waiting_count: 0,
             orphans: VecDeque::new(),
             orphan_count: 0,
+            doubted: 0,
             closed: false,
             stats: LinkStats::default(),
         }
@@ -102,7 +116,8 @@ impl<H: Clone> Fleet<H> {
             return Err(NotSent::Closed);
         }
         let mut effects = Effects::default();
-        if let Some(lane) = self.choose() {
+        self.grant_trials(now);
+        if let Some(lane) = self.choose(false) {
             let key = self.ledger.insert(message, delivery, now);
             self.assign(key, lane, &mut effects);
             return Ok(effects);
@@ -166,6 +181,7 @@ impl<H: Clone> Fleet<H> {
             sent: 0,
             awake: true,
             stalled: false,
+            trust: Trust::Full,
         };
         let free = self.lanes.iter().position(Option::is_none);
         let index = free.unwrap_or_else(|| {
@@ -234,6 +250,7 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         let Some(index) = self.lane_of.remove(&peer) else { return effects };
         self.settle(index, written);
+        self.trust(index);
         let Some(lane) = &mut self.lanes[index] else { return effects };
         let mut unwritten = mem::take(&mut lane.batch);
         unwritten.extend(mem::take(&mut lane.queue));
@@ -311,6 +328,7 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn give_up_all(&mut self) -> Vec<(Tag, Undelivered)> {
         self.closed = true;
         self.lanes.clear();
+        self.doubted = 0;
         self.lane_of.clear();
         self.returned.clear();
         self.waiting.clear();
@@ -356,9 +374,10 @@ impl<H: Clone> Fleet<H> {
         }
     }
 
-    /// A lane with room, by the link's rule.
-    fn choose(&mut self) -> Option<usize> {
+    /// A lane with room, by the link's rule. What is sent again takes no part in trials.
+    fn choose(&mut self, is_repeated: bool) -> Option<usize> {
         let count = self.lanes.len();
+        let has_choice = self.has_choice();
         let mut best: Option<(usize, usize)> = None;
         for step in 0..count {
             let index = (self.cursor + step) % count;
@@ -366,6 +385,7 @@ impl<H: Clone> Fleet<H> {
             if lane.stalled
                 || lane.queued + lane.batch.len() >= self.limits.peer_queue_max
                 || lane.pending >= self.limits.pending_max
+                || has_choice && !lane.trust.suffices(is_repeated)
             {
                 continue;
             }
@@ -388,6 +408,9 @@ impl<H: Clone> Fleet<H> {
         lane.pending += usize::from(entry.is_request());
         lane.queued += 1;
         lane.queue.push_back(key);
+        if let Trust::Trial { period } = lane.trust {
+            lane.trust = Trust::None { until: entry.accepted + period, period };
+        }
         if !mem::replace(&mut lane.awake, true) {
             effects.wake.push(lane.handle.clone());
         }
@@ -409,7 +432,10 @@ impl<H: Clone> Fleet<H> {
             if !returned && !front(&mut self.waiting, &self.ledger) {
                 return;
             }
-            let Some(index) = self.choose() else { return };
+            let queue = if returned { &self.returned } else { &self.waiting };
+            let next = queue.front().and_then(|&key| self.ledger.get(key));
+            let is_repeated = next.is_some_and(|entry| entry.retries > 0);
+            let Some(index) = self.choose(is_repeated) else { return };
             let queue = if returned { &mut self.returned } else { &mut self.waiting };
             let Some(key) = queue.pop_front() else { return };
             self.waiting_count -= 1;

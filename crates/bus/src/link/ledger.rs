@@ -21,6 +21,8 @@ pub(super) struct Entry {
     /// Since when its peer has it.
     pub(super) given: Instant,
     pub(super) retries: u32,
+    /// A peer that is still there has been given it before.
+    pub(super) is_contested: bool,
     same_tag: Links,
     same_peer: Links,
 }
@@ -75,7 +77,7 @@ impl Entry {
 
     /// Two peers may answer it.
     pub(super) fn is_replayed(&self) -> bool {
-        self.retries > 0 && !self.is_unwritten()
+        self.is_contested || self.retries > 0 && !self.is_unwritten()
     }
 
     /// It must not be sent again; what is written of it need not be kept.
@@ -110,6 +112,7 @@ impl Ledger {
             accepted: now,
             given: now,
             retries: 0,
+            is_contested: false,
             same_tag: Links::default(),
             same_peer: Links::default(),
         });

@@ -44,6 +44,10 @@ impl Core {
     }
 
     pub(super) fn carry_out(&self, effects: Effects<Arc<Peer>>) {
+        // Known before the second answer can come.
+        for tag in effects.repeated {
+            self.events.repeated(tag);
+        }
         for peer in effects.wake {
             peer.wake();
         }
@@ -129,14 +133,15 @@ impl Traffic for SubSide {
     }
 
     /// Each frame of a multipart message is a message of its own, as with Mongrel2.
-    fn received(&self, _peer: &Peer, frames: &mut Vec<Frame>) {
+    fn received(&self, peer: &Peer, frames: &mut Vec<Frame>) {
         self.0.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
         for frame in frames.drain(..) {
-            self.0.events.message(frame.payload);
+            self.0.events.message(peer.id(), frame.payload);
         }
     }
 
     fn left(&self, peer: &Peer, _written: usize, _why: &Departure) {
         self.0.publishers().remove(&peer.id());
+        self.0.events.fell_silent(peer.id());
     }
 }

@@ -21,7 +21,7 @@ enum Heard {
 struct Ear(mpsc::UnboundedSender<Heard>);
 
 impl LinkEvents for Ear {
-    fn message(&self, message: Bytes) {
+    fn message(&self, _from: Publisher, message: Bytes) {
         // A test may end while messages still come.
         self.0.send(Heard::Message(message)).ok();
     }

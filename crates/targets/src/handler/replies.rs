@@ -1,9 +1,10 @@
 //! What comes back from handlers: replies for clients, and requests that got none.
 
 use super::HandlerLink;
+use super::contested::Contested;
 use super::sendfile::file_reply;
 use arc_swap::ArcSwap;
-use bus::{LinkEvents, Tag, Undelivered};
+use bus::{LinkEvents, Publisher, Tag, Undelivered};
 use bytes::Bytes;
 use edge::{AudienceId, ConnId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Registry};
 use http1::Limit;
@@ -42,6 +43,7 @@ pub(super) struct Replies {
     pub(super) terms: Arc<ArcSwap<ReplyTerms>>,
     pub(super) link: Arc<OnceLock<Weak<HandlerLink>>>,
     pub(super) malformed: Arc<Malformed>,
+    pub(super) contested: Arc<Contested>,
 }
 
 impl ReplyTerms {
@@ -56,7 +58,7 @@ impl ReplyTerms {
 }
 
 impl LinkEvents for Replies {
-    fn message(&self, message: Bytes) {
+    fn message(&self, from: Publisher, message: Bytes) {
         let terms = self.terms.load();
         let reply = match Reply::parse(&message, terms.targets_max) {
             Ok(reply) => reply,
@@ -83,7 +85,19 @@ impl LinkEvents for Replies {
             },
         };
         for &conn in &reply.targets {
-            self.deliver(ConnId(conn), delivery.clone(), &terms);
+            if self.contested.admits(ConnId(conn), from) {
+                self.deliver(ConnId(conn), delivery.clone(), &terms);
+            }
+        }
+    }
+
+    fn repeated(&self, tag: Tag) {
+        self.contested.insert(tag, |conn| self.registry.find(conn).is_some());
+    }
+
+    fn fell_silent(&self, publisher: Publisher) {
+        for tag in self.contested.begun_by(publisher) {
+            self.fail(tag, Failure::HandlerGone);
         }
     }
 
@@ -92,13 +106,17 @@ impl LinkEvents for Replies {
             Undelivered::NoHandler | Undelivered::Busy | Undelivered::Closed => Failure::NoHandler,
             Undelivered::PeerLost => Failure::HandlerGone,
         };
-        let failed = Delivery::Failed { exchange: tag.exchange, why };
-        // A client that has left meanwhile needs no answer.
-        let _gone = self.registry.deliver(ConnId(tag.conn), failed, usize::MAX);
+        self.fail(tag, why);
     }
 }
 
 impl Replies {
+    fn fail(&self, tag: Tag, why: Failure) {
+        let failed = Delivery::Failed { exchange: tag.exchange, why };
+        // A client that has left meanwhile needs no answer.
+        let _gone = self.registry.deliver(ConnId(tag.conn), failed, usize::MAX);
+    }
+
     fn control(&self, conn: ConnId, ctl: wire::reply::Ctl, terms: &ReplyTerms) {
         if ctl.keep_alive {
             self.deliver(conn, Delivery::KeepAlive, terms);

@@ -21,6 +21,9 @@ impl<H: Clone> Fleet<H> {
             }
             if let Some(entry) = self.ledger.get_mut(key) {
                 entry.forbid_replay();
+                if let Place::Batch(lane) | Place::Held(lane) = entry.place {
+                    self.trust(lane);
+                }
             }
         }
         self.drain(&mut effects);
@@ -70,6 +73,7 @@ impl<H: Clone> Fleet<H> {
                 entry.retries += 1;
                 entry.accepted = now;
                 self.stats.retries += 1;
+                effects.repeated.extend(entry.tag());
                 self.give_back(key);
             } else {
                 self.stats.lost += u64::from(!self.closed);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::link::events::Overdue;
 
 struct Table {
     fleet: Fleet<PeerId>,
@@ -69,6 +70,13 @@ impl Table {
         self.note(effects);
         let texts: Vec<_> = batch.iter().map(|m| String::from_utf8_lossy(m)).collect();
         texts.join(" ")
+    }
+
+    fn overdue(&mut self, conn: u64, second: u64) -> Overdue {
+        let patience = Duration::from_secs(2);
+        let (overdue, effects) = self.fleet.overdue(tag(conn), patience, self.at(second));
+        self.note(effects);
+        overdue
     }
 
     fn stalled(&mut self, peer: PeerId, kept: usize) {
@@ -351,6 +359,62 @@ fn changed_limits_hold_for_what_is_there() {
 }
 
 #[test]
+fn a_late_answer_is_asked_of_another_peer() {
+    let mut t = table(LinkLimits { retries: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.join(2);
+    t.requests([10]);
+    t.send(request(11, false), 0).unwrap();
+    assert_eq!((t.take(1), t.take(2)), ("10".into(), "11".into()));
+    // Both were taken at 1 s.
+    assert_eq!(t.overdue(10, 2), Overdue::Wait(Duration::from_secs(1)));
+    assert_eq!(t.overdue(10, 3), Overdue::Repeated);
+    assert_eq!(t.overdue(10, 3), Overdue::Wait(Duration::from_secs(2)), "it has no peer yet");
+    assert_eq!(t.take(2), "10");
+    assert_eq!(t.overdue(10, 9), Overdue::GiveUp, "no second retry");
+    assert_eq!(t.overdue(11, 9), Overdue::GiveUp, "not idempotent");
+    assert!(t.fleet.answered(tag(10)).replayed);
+    assert!(!t.fleet.answered(tag(11)).replayed);
+    assert_eq!((t.stats().open, t.stats().retries), (0, 1));
+}
+
+#[test]
+fn whoever_is_late_gets_one_request_to_show_that_it_is_well() {
+    let mut t = table(LinkLimits::default());
+    (1..=2).for_each(|peer| t.join(peer));
+    t.requests(10..=11);
+    assert_eq!((t.take(1), t.take(2)), ("10".into(), "11".into()));
+    assert_eq!(t.overdue(10, 3), Overdue::Repeated);
+    t.requests(12..=13);
+    assert_eq!((t.take(1), t.take(2)), (String::new(), "10 12 13".into()));
+    // It has let a request wait for 2 s, and is passed over for so long.
+    (14..=18).for_each(|conn| t.send(request(conn, true), 5).unwrap());
+    assert_eq!((t.take(1), t.take(2)), ("14".into(), "15 16 17 18".into()));
+    t.begin(14);
+    (20..=21).for_each(|conn| t.send(request(conn, true), 5).unwrap());
+    assert_eq!((t.take(1), t.take(2)), ("20".into(), "21".into()));
+}
+
+#[test]
+fn peers_in_doubt_are_better_than_none() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.requests([10]);
+    assert_eq!(t.take(1), "10");
+    assert_eq!(t.overdue(10, 5), Overdue::GiveUp, "there is nobody else");
+    t.requests([11]);
+    assert_eq!(t.take(1), "11");
+    t.join(2);
+    t.requests([12]);
+    assert_eq!(t.take(2), "12");
+    t.leave(2, 0);
+    assert_eq!(t.take(1), "12");
+    t.leave(1, 0);
+    t.join(3);
+    assert_eq!(t.take(3), "12");
+}
+
+#[test]
 fn what_a_peer_does_not_read_goes_to_others() {
     let mut t = table(LinkLimits::default());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
@@ -429,6 +493,7 @@ enum Act {
     Stall(usize, usize),
     Leave(usize, usize),
     Begin(usize),
+    Overdue(usize),
     Expire,
 }
 
@@ -441,6 +506,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (any::<usize>(), 0usize..4).prop_map(|(p, n)| Act::Stall(p, n)),
         1 => (any::<usize>(), 0usize..4).prop_map(|(p, n)| Act::Leave(p, n)),
         1 => any::<usize>().prop_map(Act::Begin),
+        1 => any::<usize>().prop_map(Act::Overdue),
         1 => Just(Act::Expire),
     ];
     proptest::collection::vec(act, 0..200)
@@ -501,6 +567,11 @@ proptest! {
                 Act::Begin(n) => {
                     if let Some(&conn) = open.iter().nth(n % open.len().max(1)) {
                         t.begin(conn);
+                    }
+                }
+                Act::Overdue(n) => {
+                    if let Some(&conn) = open.iter().nth(n % open.len().max(1)) {
+                        t.overdue(conn, second as u64 + 1);
                     }
                 }
                 Act::Expire => t.expire(second as u64),
