@@ -5,7 +5,6 @@
 mod harness;
 
 mod access_log;
-mod control_port;
 mod corpus;
 mod differential;
 mod dir;
@@ -27,7 +26,6 @@ mod reload;
 mod routing;
 mod shutdown;
 mod signs_of_life;
-mod torture;
 mod uploads;
 mod uploads_flow;
 mod uploads_store;

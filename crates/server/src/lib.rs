@@ -1,7 +1,6 @@
 //! The program: boot, the one dispatch, reload, signals, access log.
 
 pub mod access_log;
-pub mod control;
 pub mod dispatch;
 pub mod error;
 pub mod error_pages;

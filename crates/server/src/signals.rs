@@ -1,9 +1,7 @@
-//! Signals as a server's operator uses them, and the control port's orders that stand for them.
+//! Signals as a server's operator uses them.
 
-use crate::control::{Order, Orders};
 use crate::error::{ReloadFault, StartFault, chain};
 use crate::running::Server;
-use std::future::pending;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals the server answers.
@@ -35,17 +33,16 @@ impl Signals {
     }
 
     /// Runs the server until a signal ends it.
-    pub async fn run(mut self, mut server: Server) -> Ending {
-        let mut orders = server.take_orders();
+    pub async fn run(mut self, server: Server) -> Ending {
         let signal = loop {
-            match self.next(&mut orders).await {
-                Order::Reload => {
+            tokio::select! {
+                _ = self.hangup.recv() => {
                     // Rotation does not depend on the configuration being right.
                     crate::log::reopen();
                     server.reopen_access_log();
                     report(server.reload().await);
                 }
-                order @ (Order::Stop | Order::Terminate) => break number(order),
+                signal = ending(&mut self.interrupt, &mut self.terminate) => break signal,
             }
         };
         tracing::info!(
@@ -55,46 +52,16 @@ impl Signals {
         );
         tokio::select! {
             () = server.stop() => Ending::Graceful,
-            signal = self.end(&mut orders) => Ending::Cut(signal),
-        }
-    }
-
-    async fn next(&mut self, orders: &mut Option<Orders>) -> Order {
-        tokio::select! {
-            _ = self.hangup.recv() => Order::Reload,
-            _ = self.interrupt.recv() => Order::Stop,
-            _ = self.terminate.recv() => Order::Terminate,
-            order = ordered(orders) => order,
-        }
-    }
-
-    /// The next one that ends the process.
-    async fn end(&mut self, orders: &mut Option<Orders>) -> i32 {
-        loop {
-            match self.next(orders).await {
-                Order::Reload => {}
-                order @ (Order::Stop | Order::Terminate) => return number(order),
-            }
+            signal = ending(&mut self.interrupt, &mut self.terminate) => Ending::Cut(signal),
         }
     }
 }
 
-async fn ordered(orders: &mut Option<Orders>) -> Order {
-    if let Some(open) = orders
-        && let Some(order) = open.recv().await
-    {
-        return order;
+async fn ending(interrupt: &mut Signal, terminate: &mut Signal) -> i32 {
+    tokio::select! {
+        _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+        _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
     }
-    pending().await
-}
-
-fn number(order: Order) -> i32 {
-    let signal = match order {
-        Order::Reload => SignalKind::hangup(),
-        Order::Stop => SignalKind::interrupt(),
-        Order::Terminate => SignalKind::terminate(),
-    };
-    signal.as_raw_value()
 }
 
 fn report(reloaded: Result<(), ReloadFault>) {

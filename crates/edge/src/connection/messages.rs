@@ -4,7 +4,6 @@ use super::{Connection, Ended};
 use crate::backlog::Backlog;
 use crate::exchange::{Rules, Service};
 use crate::fault::{Fault, FaultKind};
-use crate::line::Speaks;
 use crate::message_socket::SocketMessage;
 use bytes::Bytes;
 use http1::CloseReason;
@@ -31,6 +30,7 @@ impl<S: Service> Connection<S> {
         let backlog = self.backlog.get_or_insert_with(new);
         let place = match backlog.place(self.entry.line(), message.body.len()).await {
             Ok(place) => place,
+            Err(Fault { kind: FaultKind::Killed(reason), .. }) => return Err(reason.into()),
             Err(fault) => return Err(self.refuse(fault, rules).await),
         };
         let taken = self.edge.service().message(SocketMessage {
@@ -42,7 +42,6 @@ impl<S: Service> Connection<S> {
         });
         match taken {
             Ok(replies) => {
-                self.entry.line().now_speaks(Speaks::Messages);
                 self.replies = replies;
                 Ok(true)
             }
