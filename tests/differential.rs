@@ -4,13 +4,10 @@
 //! on both servers, and compared: messages as values, bytes as bytes, answers that a server words
 //! itself by their status. The numbers name sections of the reference, or rows of its section 18.
 
-use crate::harness::{Handler, HandlerSpec, Message, Running, SiteBuilder, UUID, ok, within};
-use std::io::{BufRead as _, BufReader};
+use crate::harness::{Handler, HandlerSpec, Message, Mongrel2, Running, SiteBuilder, ok, within};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use store::Cell;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -557,66 +554,6 @@ fn site(protocol: &'static str) -> SiteBuilder {
         site = site.handler_with(path, &spec);
     }
     site.dir("/d/", "static/").dir("@d", "static/")
-}
-
-/// Debian's server, ended with its test.
-struct Mongrel2(Child);
-
-impl Drop for Mongrel2 {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-impl Mongrel2 {
-    /// `None` where it is not installed, which on a build machine is a failure.
-    async fn start(folder: &Path, port: u16, site: SiteBuilder) -> Option<Self> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let is_there = std::env::split_paths(&path).any(|dir| dir.join("mongrel2").is_file());
-        let on_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(is_there || !on_ci, "mongrel2 is missing, apt install mongrel2-core");
-        if !is_there {
-            println!("skipped: mongrel2 is missing, apt install mongrel2-core");
-            return None;
-        }
-        for name in ["logs", "run", "static"] {
-            std::fs::create_dir(folder.join(name)).unwrap();
-        }
-        let site = site.setting("server.daemonize", "0").rows(|rows| {
-            let server = &mut rows.servers[0];
-            server.chroot = Cell::Text(String::new());
-            server.access_log = Cell::Text("logs/access.log".to_owned());
-            server.error_log = Cell::Text("/dev/stderr".to_owned());
-            server.pid_file = Cell::Text("run/server.pid".to_owned());
-            server.port = Cell::Integer(port.into());
-        });
-        site.write(folder);
-        let spawned = Command::new("mongrel2")
-            .args(["config.sqlite", UUID])
-            .current_dir(folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = spawned.unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let running = Self(child);
-        let (said, mut hears) = tokio::sync::mpsc::unbounded_channel();
-        std::thread::spawn(move || {
-            // Read to its end, so that the server never waits for its log.
-            for line in stderr.lines().map_while(Result::ok) {
-                said.send(line).ok();
-            }
-        });
-        let mut lines = Vec::new();
-        while let Some(line) = within(hears.recv()).await {
-            if line.contains("Running. Copyright") {
-                return Some(running);
-            }
-            lines.push(line);
-        }
-        panic!("mongrel2 does not run:\n{}", lines.join("\n"));
-    }
 }
 
 async fn check(protocol: &'static str) {

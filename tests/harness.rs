@@ -2,10 +2,16 @@
 
 mod client;
 mod handler;
+mod load;
+mod mongrel2;
+mod programs;
 mod site;
 
 pub(crate) use client::Client;
 pub(crate) use handler::{Handler, Message, asked, ok};
+pub(crate) use load::{Counts, Habits, Load};
+pub(crate) use mongrel2::Mongrel2;
+pub(crate) use programs::{Program, Speaks, token_handler};
 pub(crate) use site::{HandlerSpec, SiteBuilder};
 
 use server::{Boot, Server};
@@ -151,6 +157,28 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
         Ok(output) => output,
         Err(_) => panic!("took longer than {PATIENCE:?}"),
     }
+}
+
+/// The interpreter that has pyzmq.
+pub(crate) fn python() -> String {
+    std::env::var("LURCHER_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
+/// Whether it has; on a build machine it must.
+pub(crate) fn has_pyzmq() -> bool {
+    is_there(std::process::Command::new(python()).args(["-c", "import zmq"]), "pyzmq")
+}
+
+/// Whether a probe succeeds; on a build machine it must.
+pub(crate) fn is_there(probe: &mut std::process::Command, name: &str) -> bool {
+    let probed = probe.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let is_there = probed.status().is_ok_and(|status| status.success());
+    let on_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(is_there || !on_ci, "{name} is missing");
+    if !is_there {
+        println!("skipped: {name} is missing");
+    }
+    is_there
 }
 
 /// Ports of this machine that were free a moment ago, for what can't be told to take any.

@@ -5,6 +5,7 @@
 mod harness;
 
 mod access_log;
+mod control_port;
 mod corpus;
 mod differential;
 mod dir;
@@ -26,6 +27,7 @@ mod reload;
 mod routing;
 mod shutdown;
 mod signs_of_life;
+mod torture;
 mod uploads;
 mod uploads_flow;
 mod uploads_store;

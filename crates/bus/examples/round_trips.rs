@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use bus::{Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Notice, Outgoing, Tag, Undelivered};
+use bus::{
+    Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Outgoing, Publisher, Tag, Undelivered,
+};
 use bytes::Bytes;
 
 /// Sends the next request for each reply, as a server's exchanges do.
@@ -28,16 +30,12 @@ impl Load {
 }
 
 impl LinkEvents for Load {
-    fn message(&self, _message: Bytes) {
+    fn message(&self, _from: Publisher, _message: Bytes) {
         let conn = self.done.fetch_add(1, Ordering::Relaxed);
         if let Some(link) = self.link.get() {
             link.answered(Tag { conn, exchange: 1 });
         }
         self.request();
-    }
-
-    fn notice(&self, _notice: Notice) -> Bytes {
-        Bytes::new()
     }
 
     fn undelivered(&self, _tag: Tag, _why: Undelivered) {}

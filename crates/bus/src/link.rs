@@ -10,14 +10,14 @@ mod stats;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
 use zmtp::{Endpoint, Options, Security, SocketType};
 
 pub use self::events::{
-    Delivery, Holders, LinkEvents, News, NotSent, Notice, Outgoing, Standing, Tag, Undelivered,
+    Delivery, LinkEvents, NotSent, Outgoing, Overdue, Publisher, Standing, Tag, Undelivered,
 };
 use self::sockets::{Core, PushSide, SubSide};
 pub use self::spec::{Balance, LinkLimits, LinkSpec};
@@ -81,27 +81,14 @@ impl Link {
     }
 
     /// The exchange has ended, answered or its client gone: whatever has its tag is forgotten, and
-    /// what still waits is never sent. Who may have an answer under way all the same.
-    pub fn answered(&self, tag: Tag) -> Holders {
+    /// what still waits is never sent. Whether it had been written to a second peer after the
+    /// first was lost: then another answer may come, and must not be read as the next one.
+    pub fn answered(&self, tag: Tag) -> bool {
         let core = &self.shared.core;
         let effects = core.fleet().answered(tag);
-        let holders = effects.holders;
+        let replayed = effects.replayed;
         core.carry_out(effects);
-        holders
-    }
-
-    /// No peer has been given anything of `conn` yet: until one has, none is told that it has left.
-    pub fn introduce(&self, conn: u64) {
-        self.shared.core.fleet().introduce(conn);
-    }
-
-    /// Gives a notice to a peer with room, or to those that wait, behind all messages that do.
-    /// Never blocks.
-    pub fn notify(&self, notice: Notice) -> Result<(), NotSent> {
-        let core = &self.shared.core;
-        let effects = core.fleet().notify(notice)?;
-        core.carry_out(effects);
-        Ok(())
+        replayed
     }
 
     /// The client has had the first bytes of the answer: the request is not sent to another peer
@@ -110,6 +97,15 @@ impl Link {
         let core = &self.shared.core;
         let effects = core.fleet().begun(tag, Instant::now());
         core.carry_out(effects);
+    }
+
+    /// The answer to `tag` has not begun though its peer has had `patience`: another peer is asked
+    /// if the request may be sent twice, and the late one gets fewer requests until it answers.
+    pub fn overdue(&self, tag: Tag, patience: Duration) -> Overdue {
+        let core = &self.shared.core;
+        let (overdue, effects) = core.fleet().overdue(tag, patience, Instant::now());
+        core.carry_out(effects);
+        overdue
     }
 
     /// Other limits from now on, for peers and requests that are there, too; `peers_max`,

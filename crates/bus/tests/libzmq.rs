@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{
-    ControlPort, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Notice, Outgoing, Tag,
+    ControlPort, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Outgoing, Publisher, Tag,
     Undelivered,
 };
 use bytes::Bytes;
@@ -79,13 +79,9 @@ enum Heard {
 struct Ear(mpsc::UnboundedSender<Heard>);
 
 impl LinkEvents for Ear {
-    fn message(&self, message: Bytes) {
+    fn message(&self, _from: Publisher, message: Bytes) {
         // A test may end while messages still come.
         self.0.send(Heard::Message(message)).ok();
-    }
-
-    fn notice(&self, _notice: Notice) -> Bytes {
-        Bytes::new()
     }
 
     fn undelivered(&self, tag: Tag, why: Undelivered) {

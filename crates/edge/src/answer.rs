@@ -69,7 +69,7 @@ pub(crate) enum Wants {
 pub(crate) fn answer(fault: &Fault, wants: Wants, page: Option<Bytes>) -> Response<'static> {
     let verdict = fault.kind.verdict();
     let mut response = Response::new(verdict.status);
-    response.close = !fault.keeps();
+    response.close = !verdict.keep;
     match fault.kind {
         FaultKind::MethodNotAllowed(allow) => {
             response.fields.add("Allow", allow);

@@ -86,6 +86,14 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// To whoever reads or waits, a kill looks as if the client had left.
+    fn or_killed(self, line: &Line) -> Self {
+        let is_gone = matches!(self.reason, CloseReason::PeerClosed | CloseReason::PeerCutShort);
+        is_gone.then(|| line.killed()).flatten().map_or(self, Self::from)
+    }
+}
+
 impl<S: Service> Connection<S> {
     pub(crate) fn new(
         edge: Arc<Edge<S>>,
@@ -298,6 +306,7 @@ impl<S: Service> Connection<S> {
             None => self.rest_of_the_request(rules).await.err(),
             ended => ended,
         };
+        let ended = ended.map(|ended| ended.or_killed(self.entry.line()));
         self.edge.service().record(AccessRecord {
             peer: &self.peer,
             head: Some(head),
@@ -510,7 +519,6 @@ pub(crate) fn closes(fault: &Fault) -> Option<CloseReason> {
         FaultKind::BodyTimeout => Some(CloseReason::Deadline(Deadline::Body)),
         FaultKind::ClientGone => Some(CloseReason::PeerCutShort),
         FaultKind::Killed(reason) => Some(reason),
-        FaultKind::HandlerBroken => Some(CloseReason::HandlerBrokeFraming),
         _ => None,
     }
 }

@@ -33,13 +33,14 @@ pub use conversation::{Conversation, Reading, Relayed, Spoken, Turn};
 pub use exchange::{AccessRecord, Answer, Exchange, Rules, Service};
 pub use fault::{Fault, FaultKind, Verdict, Whose};
 pub use file_reply::FileReply;
-pub use line::{AudienceId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Line};
+pub use line::{AudienceId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Line, Speaks};
 pub use listener::{Edge, bind};
 pub use message_socket::{NO_EXCHANGE, Replies, SocketMessage};
 pub use peer::{ConnId, Peer};
 pub use reader::RequestBody;
 pub use registry::Registry;
 pub use response::{Body, BodySource, Fields, FileSlice, Response};
+pub use vitals::Seen;
 
 #[cfg(test)]
 mod simulation;

@@ -6,6 +6,7 @@ use crate::vitals::Vitals;
 use bytes::Bytes;
 use http1::{CloseReason, Limit};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -13,8 +14,21 @@ use std::task::{Context, Poll, Waker};
 #[derive(Debug)]
 pub struct Line {
     conn: ConnId,
+    /// The socket's descriptor, for people; -1 without one.
+    fd: i32,
+    speaks: AtomicU8,
     vitals: Vitals,
     state: Mutex<State>,
+}
+
+/// What a client speaks on its connection; the numbers are Mongrel2's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Speaks {
+    Http = 1,
+    /// JSON or XML messages without HTTP.
+    Messages = 2,
+    WebSocket = 3,
 }
 
 /// One thing said to a connection.
@@ -105,11 +119,28 @@ const DELIVERY_BYTES: usize = size_of::<Delivery>();
 impl Line {
     #[cfg(test)]
     pub(crate) fn new(conn: ConnId) -> Self {
-        Self::accepted(conn, Vitals::new(std::time::Duration::ZERO))
+        Self::accepted(conn, -1, Vitals::new(std::time::Duration::ZERO))
     }
 
-    pub(crate) fn accepted(conn: ConnId, vitals: Vitals) -> Self {
-        Self { conn, vitals, state: Mutex::default() }
+    pub(crate) fn accepted(conn: ConnId, fd: i32, vitals: Vitals) -> Self {
+        let speaks = AtomicU8::new(Speaks::Http as u8);
+        Self { conn, fd, speaks, vitals, state: Mutex::default() }
+    }
+
+    pub fn fd(&self) -> i32 {
+        self.fd
+    }
+
+    pub fn speaks(&self) -> Speaks {
+        match self.speaks.load(Ordering::Relaxed) {
+            2 => Speaks::Messages,
+            3 => Speaks::WebSocket,
+            _ => Speaks::Http,
+        }
+    }
+
+    pub(crate) fn now_speaks(&self, what: Speaks) {
+        self.speaks.store(what as u8, Ordering::Relaxed);
     }
 
     pub(crate) fn vitals(&self) -> &Vitals {

@@ -10,6 +10,7 @@ use crate::turned_away::TurnedAway;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -105,7 +106,7 @@ impl<S: Service> Edge<S> {
         if rules.tcp_keepalive && socket2::SockRef::from(&stream).set_keepalive(true).is_err() {
             return;
         }
-        let entry = self.registry.enter();
+        let entry = self.registry.enter(stream.as_raw_fd());
         let (conn, remote_addr) = (entry.line().conn(), remote.ip().to_string().into_boxed_str());
         let peer = Peer { conn, remote, remote_addr, local, tls: false };
         let connection = Connection::new(Arc::clone(self), peer, entry, socket::split(stream));

@@ -2,7 +2,7 @@
 
 use crate::line::{Delivered, Delivery, Line};
 use crate::peer::ConnId;
-use crate::vitals::{self, Tick, Vitals};
+use crate::vitals::{Seen, Tick, Vitals};
 use site::Limits;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -59,10 +59,11 @@ impl Default for Registry {
 }
 
 impl Registry {
-    pub(crate) fn enter(self: &Arc<Self>) -> Entry {
+    /// A new connection; `fd` is its socket's descriptor, for people.
+    pub(crate) fn enter(self: &Arc<Self>, fd: i32) -> Entry {
         let conn = ConnId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
         let vitals = Vitals::new(Duration::from_millis(self.ticked.load(Ordering::Relaxed)));
-        let line = Arc::new(Line::accepted(conn, vitals));
+        let line = Arc::new(Line::accepted(conn, fd, vitals));
         self.shard(conn).insert(conn.0, Arc::clone(&line));
         self.open.fetch_add(1, Ordering::Relaxed);
         // After it stands in the map: either this or the pass over the map tells it.
@@ -114,9 +115,6 @@ impl Registry {
         let now = self.began.elapsed();
         let ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let before = Duration::from_millis(self.ticked.swap(ms, Ordering::Relaxed));
-        if !vitals::can_kill(limits) {
-            return;
-        }
         let killed = AtomicUsize::new(0);
         self.each(|line| {
             if let Some(reason) = line.vitals().check(Tick { before, now }, limits) {
@@ -132,6 +130,17 @@ impl Registry {
                 "closing connections without a sign of life"
             );
         }
+    }
+
+    /// Every open connection and what it has been seen to do, in no order.
+    pub fn seen(&self) -> Vec<(Arc<Line>, Seen)> {
+        let now = self.began.elapsed();
+        let mut seen = Vec::with_capacity(self.len());
+        for shard in &self.shards {
+            let lines = lock(shard);
+            seen.extend(lines.values().map(|line| (Arc::clone(line), line.vitals().seen(now))));
+        }
+        seen
     }
 
     /// Returns when no connection is open.
@@ -225,7 +234,7 @@ mod tests {
     #[test]
     fn who_lingers_counts_as_a_socket_and_has_no_room_in_a_crowd() {
         let registry = Arc::new(Registry::default());
-        let entries: Vec<_> = (0..16).map(|_| registry.enter()).collect();
+        let entries: Vec<_> = (0..16).map(|_| registry.enter(-1)).collect();
         let lingering: Vec<_> = entries.into_iter().map(|entry| entry.linger(16)).collect();
         assert_eq!((registry.len(), registry.sockets()), (0, 15));
         let stay: Vec<_> = lingering.iter().map(Option::is_some).collect();
@@ -237,12 +246,12 @@ mod tests {
     #[tokio::test]
     async fn a_number_is_never_given_twice_and_leaves_with_its_connection() {
         let registry = Arc::new(Registry::default());
-        let first = registry.enter();
-        let second = registry.enter();
+        let first = registry.enter(-1);
+        let second = registry.enter(-1);
         assert_eq!((first.line().conn(), second.line().conn()), (ConnId(1), ConnId(2)));
         drop(second);
         assert!(registry.find(ConnId(2)).is_none());
-        assert_eq!(registry.enter().line().conn(), ConnId(3));
+        assert_eq!(registry.enter(-1).line().conn(), ConnId(3));
         drop(first);
         tokio::time::timeout(Duration::from_secs(5), registry.emptied()).await.unwrap();
         assert!(registry.is_empty());

@@ -74,7 +74,7 @@ fn run(seed: u64, script: &Script) -> Result<(), String> {
         let (to_server, to_client) = (Pipe::new(32 << 10), Pipe::new(32 << 10));
         let registry = Arc::new(Registry::default());
         let edge = Edge::new(service, Arc::clone(&registry));
-        let entry = registry.enter();
+        let entry = registry.enter(-1);
         let address = "127.0.0.1:1".parse().expect("an address");
         let peer = Peer {
             conn: entry.line().conn(),

@@ -70,6 +70,18 @@ impl Vitals {
         self.pings.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn seen(&self, now: Duration) -> Seen {
+        let read_bytes = self.read.load(Ordering::Relaxed);
+        let written_bytes = self.written.load(Ordering::Relaxed);
+        Seen {
+            since_ping: self.pings_found.idle(self.pings.load(Ordering::Relaxed).into(), now),
+            since_read: self.read_found.idle(read_bytes, now),
+            since_write: self.written_found.idle(written_bytes, now),
+            read_bytes,
+            written_bytes,
+        }
+    }
+
     /// Why the connection is to die, if it breaks more than `kill_limit` rules.
     pub(crate) fn check(&self, tick: Tick, limits: &Limits) -> Option<CloseReason> {
         let read = self.read.load(Ordering::Relaxed);
@@ -96,14 +108,15 @@ impl Vitals {
     }
 }
 
-/// Whether so few rules are switched on that no connection can break enough of them.
-pub(crate) fn can_kill(limits: &Limits) -> bool {
-    let rules = [
-        limits.min_ping.is_some(),
-        limits.min_read_rate.is_some(),
-        limits.min_write_rate.is_some(),
-    ];
-    rules.into_iter().filter(|is_on| *is_on).count() > limits.kill_limit as usize
+/// What a connection has done; times are since the last look that found it done, zero for what was
+/// done after the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub since_ping: Duration,
+    pub since_read: Duration,
+    pub since_write: Duration,
+    pub read_bytes: u64,
+    pub written_bytes: u64,
 }
 
 impl Found {
@@ -115,7 +128,21 @@ impl Found {
         if self.count.swap(low, Ordering::Relaxed) != low {
             self.at.store(hundredths(tick.before), Ordering::Relaxed);
         }
-        let since = hundredths(tick.now).saturating_sub(self.at.load(Ordering::Relaxed));
+        self.quiet(tick.now)
+    }
+
+    /// As `since`, for whoever only watches.
+    fn idle(&self, count: u64, now: Duration) -> Duration {
+        // The low bits, as above.
+        if self.count.load(Ordering::Relaxed) == count as u32 {
+            self.quiet(now)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    fn quiet(&self, now: Duration) -> Duration {
+        let since = hundredths(now).saturating_sub(self.at.load(Ordering::Relaxed));
         Duration::from_millis(u64::from(since) * 10)
     }
 }
@@ -203,12 +230,18 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_that_are_on_must_outnumber_the_limit() {
-        let with = |kill_limit, min_ping: Option<Duration>| {
-            can_kill(&Limits { kill_limit, min_ping, ..Limits::default() })
-        };
-        assert!(with(2, Some(Duration::from_secs(1))));
-        assert!(!with(2, None) && !with(3, Some(Duration::from_secs(1))));
-        assert!(with(1, None));
+    fn who_watches_sees_how_long_each_has_been_quiet() {
+        let vitals = Vitals::new(Duration::ZERO);
+        let seconds =
+            |seen: Seen| [seen.since_ping, seen.since_read, seen.since_write].map(|t| t.as_secs());
+        vitals.read(7);
+        assert_eq!(seconds(vitals.seen(Duration::from_secs(5))), [5, 0, 5], "since the last look");
+        let tick = Tick { before: Duration::ZERO, now: Duration::from_secs(10) };
+        vitals.check(tick, &limits());
+        vitals.ping();
+        vitals.wrote(9);
+        let seen = vitals.seen(Duration::from_secs(12));
+        assert_eq!(seconds(seen), [0, 12, 0]);
+        assert_eq!((seen.read_bytes, seen.written_bytes), (7, 9));
     }
 }

@@ -1,6 +1,7 @@
 //! The program: boot, the one dispatch, reload, signals, access log.
 
 pub mod access_log;
+pub mod control;
 pub mod dispatch;
 pub mod error;
 pub mod error_pages;

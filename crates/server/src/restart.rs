@@ -9,7 +9,6 @@ pub fn restart_needed(old: &Site, new: &Site) -> Vec<&'static str> {
         ("chroot", was.chroot != is.chroot),
         ("pid_file", was.pid_file != is.pid_file),
         ("error_log", was.error_log != is.error_log),
-        ("control_port", was.control_port != is.control_port),
         ("server.daemonize", was.daemonize != is.daemonize),
         ("superpoll.max_fd", old.limits.fd_max != new.limits.fd_max),
     ]
@@ -70,8 +69,7 @@ mod tests {
         check(|rows| rows.servers[0].chroot = text("/srv"), &["chroot"]);
         check(|rows| rows.servers[0].pid_file = text("q"), &["pid_file"]);
         check(|rows| rows.servers[0].error_log = text("f"), &["error_log"]);
-        check(|rows| rows.servers[0].control_port = text("ipc://c"), &["control_port"]);
-        check(|rows| setting(rows, "control_port", "ipc://c"), &["control_port"]);
+        check(|rows| rows.servers[0].control_port = text("ipc://c"), &[]);
         check(|rows| setting(rows, "server.daemonize", "0"), &["server.daemonize"]);
         check(|rows| setting(rows, "superpoll.max_fd", "99"), &["superpoll.max_fd"]);
         check(|rows| rows.servers[0].access_log = text("b"), &[]);

@@ -1,6 +1,7 @@
 //! A running server: started from a configuration, reloaded from a newer one, drained and stopped.
 
 use crate::access_log::{self, AccessLog, AccessLogWriter};
+use crate::control::{Control, Orders, View};
 use crate::dispatch::Dispatch;
 use crate::error::{ReloadFault, StartFault};
 use crate::live::Live;
@@ -12,10 +13,11 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{HeldDatabase, Lowered};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +39,8 @@ pub struct Server {
     boot: Boot,
     edge: Arc<Edge<Dispatch>>,
     listening: Mutex<Listening>,
+    control: Control,
+    orders: Option<Orders>,
     // Dropped last: what the connections still log is written.
     _access_log: AccessLogWriter,
 }
@@ -48,7 +52,7 @@ const KILL_GRACE: Duration = Duration::from_secs(2);
 struct Listening {
     /// As configured, to see whether a reload moves it.
     asked: SocketAddr,
-    bound: SocketAddr,
+    bound: watch::Sender<SocketAddr>,
     stop: CancellationToken,
 }
 
@@ -116,13 +120,18 @@ impl Server {
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&edge).accept(listener, stop.clone()));
         tokio::spawn(edge.watch());
+        let (bound, seen) = watch::channel(bound);
+        let view = View { edge: Arc::clone(&edge), bound: seen };
+        let spec = edge.service().live().site.server.control_port.clone();
+        let (control, orders) = Control::open(view, &spec).await;
         let listening = Mutex::new(Listening { asked, bound, stop });
-        Ok(Self { boot, edge, listening, _access_log: writer })
+        let orders = Some(orders);
+        Ok(Self { boot, edge, listening, control, orders, _access_log: writer })
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner).bound
+        *self.listening().bound.borrow()
     }
 
     pub fn live(&self) -> Arc<Live> {
@@ -140,7 +149,7 @@ impl Server {
             .await
             .map_err(|_| ReloadFault::Interrupted)??;
         let asked = self.boot.addr(&site);
-        let moved = asked != self.listening.lock().unwrap_or_else(PoisonError::into_inner).asked;
+        let moved = asked != self.listening().asked;
         let listener = if moved { Some(listen(asked)?) } else { None };
         let dispatch = self.edge.service();
         let kept = restart_needed(&dispatch.live().site, &site);
@@ -148,7 +157,9 @@ impl Server {
         if !kept.is_empty() {
             tracing::warn!("changed, but in force only after a restart: {}", kept.join(", "));
         }
+        let control_port = live.site.server.control_port.clone();
         dispatch.replace(live);
+        self.control.follow(&control_port).await;
         self.reopen_access_log();
         if let Some(listener) = listener {
             self.move_to(asked, listener)?;
@@ -171,16 +182,26 @@ impl Server {
             listener.local_addr().map_err(|source| StartFault::Listen { addr: asked, source })?;
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&self.edge).accept(listener, stop.clone()));
-        let next = Listening { asked, bound, stop };
-        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *listening, next).stop.cancel();
+        let mut listening = self.listening();
+        listening.asked = asked;
+        listening.bound.send_replace(bound);
+        std::mem::replace(&mut listening.stop, stop).cancel();
         Ok(())
+    }
+
+    fn listening(&self) -> MutexGuard<'_, Listening> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What operators ask for through the control port; the first caller has it.
+    pub fn take_orders(&mut self) -> Option<Orders> {
+        self.orders.take()
     }
 
     /// Stops accepting and returns when every request has been answered, or `timeout.drain` has
     /// passed; then the handlers are told and everything is closed.
     pub async fn stop(self) {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner).stop.cancel();
+        self.listening().stop.cancel();
         let registry = self.edge.registry();
         registry.drain();
         let live = self.live();
@@ -202,6 +223,7 @@ impl Server {
         let closing: JoinSet<()> =
             live.handlers().map(|handler| async move { handler.close().await }).collect();
         closing.join_all().await;
+        self.control.close().await;
     }
 }
 

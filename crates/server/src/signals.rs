@@ -1,7 +1,9 @@
-//! Signals as a server's operator uses them.
+//! Signals as a server's operator uses them, and the control port's orders that stand for them.
 
+use crate::control::{Order, Orders};
 use crate::error::{ReloadFault, StartFault, chain};
 use crate::running::Server;
+use std::future::pending;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals the server answers.
@@ -33,16 +35,17 @@ impl Signals {
     }
 
     /// Runs the server until a signal ends it.
-    pub async fn run(mut self, server: Server) -> Ending {
+    pub async fn run(mut self, mut server: Server) -> Ending {
+        let mut orders = server.take_orders();
         let signal = loop {
-            tokio::select! {
-                _ = self.hangup.recv() => {
+            match self.next(&mut orders).await {
+                Order::Reload => {
                     // Rotation does not depend on the configuration being right.
                     crate::log::reopen();
                     server.reopen_access_log();
                     report(server.reload().await);
                 }
-                signal = ending(&mut self.interrupt, &mut self.terminate) => break signal,
+                order @ (Order::Stop | Order::Terminate) => break number(order),
             }
         };
         tracing::info!(
@@ -52,16 +55,46 @@ impl Signals {
         );
         tokio::select! {
             () = server.stop() => Ending::Graceful,
-            signal = ending(&mut self.interrupt, &mut self.terminate) => Ending::Cut(signal),
+            signal = self.end(&mut orders) => Ending::Cut(signal),
+        }
+    }
+
+    async fn next(&mut self, orders: &mut Option<Orders>) -> Order {
+        tokio::select! {
+            _ = self.hangup.recv() => Order::Reload,
+            _ = self.interrupt.recv() => Order::Stop,
+            _ = self.terminate.recv() => Order::Terminate,
+            order = ordered(orders) => order,
+        }
+    }
+
+    /// The next one that ends the process.
+    async fn end(&mut self, orders: &mut Option<Orders>) -> i32 {
+        loop {
+            match self.next(orders).await {
+                Order::Reload => {}
+                order @ (Order::Stop | Order::Terminate) => return number(order),
+            }
         }
     }
 }
 
-async fn ending(interrupt: &mut Signal, terminate: &mut Signal) -> i32 {
-    tokio::select! {
-        _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
-        _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+async fn ordered(orders: &mut Option<Orders>) -> Order {
+    if let Some(open) = orders
+        && let Some(order) = open.recv().await
+    {
+        return order;
     }
+    pending().await
+}
+
+fn number(order: Order) -> i32 {
+    let signal = match order {
+        Order::Reload => SignalKind::hangup(),
+        Order::Stop => SignalKind::interrupt(),
+        Order::Terminate => SignalKind::terminate(),
+    };
+    signal.as_raw_value()
 }
 
 fn report(reloaded: Result<(), ReloadFault>) {

@@ -4,6 +4,8 @@
 
 #[path = "process/as_root.rs"]
 mod as_root;
+#[path = "process/control.rs"]
+mod control;
 #[path = "process/descriptors.rs"]
 mod descriptors;
 #[path = "process/harness.rs"]

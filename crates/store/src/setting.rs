@@ -48,8 +48,8 @@ pub(crate) enum Effect {
 }
 
 /// What is said of a value whose part of the server is not built yet.
-pub(crate) const NOT_YET: &str = "is not built yet, it has no effect";
-const UNBUILT: &[&str] = &["control_port", "handler.security"];
+const NOT_YET: &str = "is not built yet, it has no effect";
+const UNBUILT: &[&str] = &["handler.security"];
 
 /// All settings of a database, with defaults for those it lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Handlers over ZeroMQ: a request becomes a message, replies become bytes for clients.
 
+mod contested;
 mod message;
 mod notified;
 mod replies;
@@ -11,17 +12,19 @@ mod upload_store;
 mod websocket;
 
 use arc_swap::ArcSwap;
-use bus::{Delivery, Holders, Link, LinkLimits, LinkSpec, News, NotSent, Notice, Outgoing, Tag};
-use bytes::Bytes;
+use bus::{Delivery, Link, LinkLimits, LinkSpec, NotSent, Outgoing, Overdue, Tag};
+use bytes::{Bytes, BytesMut};
 use edge::{
     Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, NO_EXCHANGE, Registry,
     Relayed, SocketMessage,
 };
 use http1::{CloseReason, Framing};
 use site::{HandlerProtocol, Limits, Options, Uploads};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
+use contested::Contested;
 use message::Written;
 use notified::Notified;
 use replies::{Replies, ReplyTerms};
@@ -40,8 +43,8 @@ pub struct HandlerLink {
     link: Link,
     notified: Notified,
     malformed: Arc<Malformed>,
+    contested: Arc<Contested>,
     reply_terms: Arc<ArcSwap<ReplyTerms>>,
-    notices_refused: AtomicU64,
     is_closed: AtomicBool,
 }
 
@@ -67,14 +70,15 @@ impl HandlerLink {
     ) -> Result<Arc<Self>, bus::BindFault> {
         let own = Arc::new(OnceLock::<Weak<Self>>::new());
         let malformed = Arc::new(Malformed::default());
+        let contested = Arc::new(Contested::default());
         let reply_terms = Arc::new(ArcSwap::from_pointee(ReplyTerms::of(limits, options)));
         let replies = Replies {
             id,
-            handler: Arc::clone(&handler),
             registry,
             terms: Arc::clone(&reply_terms),
             link: Arc::clone(&own),
             malformed: Arc::clone(&malformed),
+            contested: Arc::clone(&contested),
         };
         let spec = LinkSpec {
             send_spec: handler.send_spec.clone(),
@@ -84,15 +88,15 @@ impl HandlerLink {
         };
         let link = Link::bind(spec, link_limits(limits), Arc::new(replies)).await?;
         let notified = Notified::default();
-        let (is_closed, notices_refused) = (AtomicBool::new(false), AtomicU64::new(0));
+        let is_closed = AtomicBool::new(false);
         let this = Arc::new(Self {
             id,
             handler,
             link,
             notified,
             malformed,
+            contested,
             reply_terms,
-            notices_refused,
             is_closed,
         });
         own.set(Arc::downgrade(&this)).expect("only this function sets it");
@@ -150,36 +154,29 @@ impl HandlerLink {
             Ok(accept) => accept,
             Err(fault) => return Answer::Fault(fault),
         };
-        let is_upload = handshake.is_none() && is_upload(exchange.head.framing(), terms);
-        let relayed = match &handshake {
-            Some(accept) => self.websocket(&mut exchange, &audience, terms, accept).await,
-            None if is_upload => {
+        let relayed = match exchange.head.framing() {
+            _ if let Some(accept) = &handshake => {
+                self.websocket(&mut exchange, &audience, terms, accept).await
+            }
+            framing if is_upload(framing, terms) => {
                 if terms.uploads.stream {
                     Box::pin(self.stream(&mut exchange, &audience, terms)).await
                 } else {
                     Box::pin(self.spool(&mut exchange, &audience, terms)).await
                 }
             }
-            None => self.send_whole(&mut exchange, &audience, terms).await,
+            _ => self.send_whole(&mut exchange, &audience, terms).await,
         };
         // What an upgraded client said last may still be on its way.
-        let holders = match exchange.client.is_upgraded() {
-            true => Holders::One,
-            false => self.link.answered(tag(&exchange)),
-        };
+        let replayed = !exchange.client.is_upgraded() && self.link.answered(tag(&exchange));
+        self.contested.remove(exchange.peer.conn);
         match relayed.or_else(|fault| exchange.client.fail(fault)) {
             Ok(mut relayed) => {
                 // Another handler's answer may come, and would be read as the next one.
-                if holders == Holders::Several && relayed.close.is_none() {
+                if replayed && relayed.close.is_none() {
                     relayed.close = Some(CloseReason::HandlerLost);
                 }
                 Answer::Relayed(relayed)
-            }
-            // A handler that was sent any of it may answer in spite of this. Only a `sendfile` that
-            // finds nothing is an answer itself.
-            Err(fault) if is_upload || holders == Holders::Several => Answer::Fault(fault.ending()),
-            Err(fault) if holders == Holders::One && fault.kind != FaultKind::NotFound => {
-                Answer::Fault(fault.ending())
             }
             Err(fault) => Answer::Fault(fault),
         }
@@ -197,8 +194,38 @@ impl HandlerLink {
         exchange.client.open(audience);
         let message = self.request(exchange, terms, Written::Whole(&body));
         self.send_request(exchange, message)?;
-        exchange.client.expect_answer(terms.limits.handler_timeout);
-        exchange.client.relay(&mut exchange.body).await
+        self.await_answer(exchange, terms).await
+    }
+
+    /// A late answer is asked of another handler, if that may be.
+    async fn await_answer(
+        &self,
+        exchange: &mut Exchange<'_, '_>,
+        terms: Terms<'_>,
+    ) -> Result<Relayed, Fault> {
+        let patience = terms.limits.handler_timeout;
+        exchange.client.expect_answer(patience);
+        let mut is_repeated = false;
+        loop {
+            let fault = match exchange.client.relay(&mut exchange.body).await {
+                Err(fault) => fault,
+                relayed => return relayed,
+            };
+            let (FaultKind::HandlerTimeout, Some(patience)) = (fault.kind, patience) else {
+                // The handler that is late may speak yet, and the connection must not go on.
+                let may_go_on = is_repeated && fault.kind.verdict().keep;
+                return Err(if may_go_on { FaultKind::HandlerTimeout.into() } else { fault });
+            };
+            let further = match self.link.overdue(tag(exchange), patience) {
+                Overdue::Wait(further) => further,
+                Overdue::Repeated => {
+                    is_repeated = true;
+                    patience
+                }
+                Overdue::GiveUp => return Err(fault),
+            };
+            exchange.client.expect_answer(Some(further));
+        }
     }
 
     fn request(&self, exchange: &Exchange<'_, '_>, terms: Terms<'_>, what: Written<'_>) -> Bytes {
@@ -236,28 +263,18 @@ impl HandlerLink {
         self.send(Outgoing { message, delivery: Delivery::Message { tag } })
     }
 
-    /// A reply names a connection that is gone.
-    fn miss(&self, conn: ConnId) {
-        if self.notified.is_due(conn) {
-            self.notify(conn);
-        }
-    }
-
+    /// Tells handlers that `conn` is gone, unless they have just been told.
     fn notify(&self, conn: ConnId) {
-        if let Err(why) = self.link.notify(Notice { conn: conn.0, news: News::Left }) {
-            self.notified.forget(conn);
-            self.refused(conn, why);
+        if !self.notified.is_due(conn, Instant::now()) {
+            return;
         }
-    }
-
-    /// A notice was not taken: with handlers there, somebody is told, but not once for each.
-    fn refused(&self, conn: ConnId, why: NotSent) {
-        let count = self.notices_refused.fetch_add(1, Ordering::Relaxed) + 1;
-        if why == NotSent::QueueFull && count.is_power_of_two() {
-            let handler = &self.handler.send_spec;
-            tracing::warn!(handler, count, "handlers do not read, notices are lost");
-        } else {
-            tracing::debug!(%conn, %why, "a notice was not sent");
+        let mut message = BytesMut::with_capacity(self.handler.send_ident.len() + 72);
+        let protocol = wire_protocol(self.handler.protocol);
+        wire::request::encode_disconnect(&self.handler.send_ident, conn.0, protocol, &mut message);
+        let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
+        if let Err(why) = self.link.send(notice) {
+            self.notified.forget(conn);
+            tracing::debug!(%conn, %why, "a disconnect notice was not sent");
         }
     }
 }
@@ -278,16 +295,8 @@ impl Audience for HandlerLink {
         self.id
     }
 
-    fn joined(&self, conn: ConnId) {
-        // A handler may have guessed the number.
-        self.notified.forget(conn);
-        self.link.introduce(conn.0);
-    }
-
     fn left(&self, conn: ConnId) {
-        if self.notified.ends(conn) {
-            self.notify(conn);
-        }
+        self.notify(conn);
     }
 
     fn begun(&self, conn: ConnId, exchange: u64) {
@@ -295,8 +304,13 @@ impl Audience for HandlerLink {
     }
 
     fn written(&self, conn: ConnId, bytes: u64) {
-        if let Err(why) = self.link.notify(Notice { conn: conn.0, news: News::Written(bytes) }) {
-            self.refused(conn, why);
+        let mut message = BytesMut::with_capacity(self.handler.send_ident.len() + 96);
+        let protocol = wire_protocol(self.handler.protocol);
+        let sender = &self.handler.send_ident;
+        wire::request::encode_credits(sender, conn.0, bytes, protocol, &mut message);
+        let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
+        if let Err(why) = self.link.send(notice) {
+            tracing::debug!(%conn, %why, "a credits notice was not sent");
         }
     }
 }

@@ -1,6 +1,11 @@
 //! What goes over a link and what a link tells its owner.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+
+/// Names a peer that replies come from; never used twice by one link.
+pub type Publisher = zmtp::PeerId;
 
 /// Names one exchange of one client connection, for tracking its request.
 ///
@@ -38,37 +43,8 @@ pub enum Delivery {
         /// The exchange it belongs to.
         tag: Tag,
     },
-}
-
-/// News of a connection for one handler of the link; its bytes are made when a peer is given it, so
-/// that many may wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Notice {
-    /// The client connection.
-    pub conn: u64,
-    /// What happened to it.
-    pub news: News,
-}
-
-/// What happened to a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// It has ended.
-    Left,
-    /// So many bytes of the handler's replies have been written to it.
-    Written(u64),
-}
-
-/// Who may still answer an exchange that is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Holders {
-    /// No peer has been given its request, as far as is known.
-    Nobody,
-    /// One has.
-    One,
-    /// A second one was given it when the first was lost: then another answer may come, and must
-    /// not be read as the next one.
-    Several,
+    /// Dropped when there is no peer (a disconnect notice).
+    Notice,
 }
 
 /// How far a message has come. Of several with one tag, the one that is furthest behind counts.
@@ -80,6 +56,18 @@ pub enum Standing {
     Queued,
     /// A peer has it, or is being written it.
     Given,
+}
+
+/// What becomes of a request whose answer is late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// No peer has had it for that long yet; another look is due after this time.
+    Wait(Duration),
+    /// Another peer is asked. The first may still answer, too: when either has, the other's answer
+    /// must not be read as the next one.
+    Repeated,
+    /// It can't be sent again.
+    GiveUp,
 }
 
 /// Why a message was given up.
@@ -98,10 +86,10 @@ pub enum Undelivered {
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
-    /// No peer has room and `queue_max` messages, or `notices_max` notices, wait already.
+    /// No peer has room and `queue_max` messages wait already.
     #[error("the handler's waiting queue is full")]
     QueueFull,
-    /// A notice found no peer connected, and is dropped.
+    /// A notice found no peer connected.
     #[error("no handler is connected")]
     NoPeer,
     /// `Link::close` was called.
@@ -112,11 +100,13 @@ pub enum NotSent {
 /// What happens on a link, called from the link's own tasks; must not block.
 pub trait LinkEvents: Send + Sync + 'static {
     /// One reply frame from any handler.
-    fn message(&self, message: Bytes);
+    fn message(&self, from: Publisher, message: Bytes);
 
-    /// The message that tells a handler of `notice`. Called while the link is locked: must not call
-    /// the link.
-    fn notice(&self, notice: Notice) -> Bytes;
+    /// A request is on its way to a second peer; the first may still answer it.
+    fn repeated(&self, _tag: Tag) {}
+
+    /// No reply comes from there any more.
+    fn fell_silent(&self, _publisher: Publisher) {}
 
     /// A request or message was given up; called at most once for each, and never after `answered`
     /// returned. May be called from within `Link::send` or `Link::answered` of another request.

@@ -1,8 +1,8 @@
 //! Which peer gets which message, and what becomes of it when a peer goes: pure, time is an
 //! argument.
 
-mod notices;
 mod orphans;
+mod overdue;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
@@ -13,8 +13,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use zmtp::PeerId;
 
-use self::notices::Notices;
-use super::events::{Delivery, Holders, NotSent, Notice, Outgoing, Standing, Tag, Undelivered};
+use self::overdue::Trust;
+use super::events::{Delivery, NotSent, Outgoing, Standing, Tag, Undelivered};
 use super::ledger::{Ends, Entry, IdHasher, Ledger, Place};
 use super::slab::Key;
 use super::spec::{Balance, LinkLimits};
@@ -34,16 +34,14 @@ pub(super) struct Fleet<H> {
     /// What came back from peers goes before what has waited since it was sent. Both may hold keys
     /// of entries that are gone.
     returned: VecDeque<Key>,
-    /// Each with its number in the order of sending.
-    waiting: VecDeque<(u64, Key)>,
-    /// How many have been put into `waiting`.
-    last_waiting: u64,
+    waiting: VecDeque<Key>,
     /// Entries in `returned` and `waiting` that are not gone.
     waiting_count: usize,
-    notices: Notices,
     /// By the time their peers left, the first in front. May hold keys of entries that are gone.
     orphans: VecDeque<(Instant, Key)>,
     orphan_count: usize,
+    /// Lanes that are not trusted.
+    doubted: usize,
     closed: bool,
     stats: LinkStats,
 }
@@ -53,9 +51,9 @@ pub(super) struct Fleet<H> {
 struct Lane<H> {
     handle: H,
     /// May hold keys of entries that are gone.
-    queue: VecDeque<Item>,
+    queue: VecDeque<Key>,
     queued: usize,
-    batch: Vec<Item>,
+    batch: Vec<Key>,
     /// Requests in the batch, and those written and unanswered, in order.
     held: Ends,
     /// Requests in the queue, in the batch and held.
@@ -65,28 +63,7 @@ struct Lane<H> {
     awake: bool,
     /// It does not read; nothing more is given to it.
     stalled: bool,
-}
-
-/// What a lane holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Item {
-    Entry(Key),
-    Notice(Notice),
-}
-
-/// What a peer is to be written.
-#[derive(Debug)]
-pub(super) enum Given {
-    Message(Bytes),
-    Notice(Notice),
-}
-
-/// Where what is given to a lane next comes from.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Returned,
-    Waiting,
-    Notices,
+    trust: Trust,
 }
 
 /// What the caller has to do after the lock is released.
@@ -94,10 +71,10 @@ enum Source {
 pub(super) struct Effects<H> {
     pub(super) wake: SmallVec<[H; 1]>,
     pub(super) fallen: Vec<(Tag, Undelivered)>,
-    /// Who may answer what was answered.
-    pub(super) holders: Holders,
-    /// Notices that no peer will be given.
-    pub(super) notices_dropped: usize,
+    /// On their way to a second peer.
+    pub(super) repeated: SmallVec<[Tag; 1]>,
+    /// What was answered had been written to a second peer.
+    pub(super) replayed: bool,
     /// Something waits that did not before: there is a time for `expire`.
     pub(super) arm: bool,
 }
@@ -107,8 +84,8 @@ impl<H> Default for Effects<H> {
         Self {
             wake: SmallVec::new(),
             fallen: Vec::new(),
-            holders: Holders::Nobody,
-            notices_dropped: 0,
+            repeated: SmallVec::new(),
+            replayed: false,
             arm: false,
         }
     }
@@ -124,11 +101,10 @@ impl<H: Clone> Fleet<H> {
             cursor: 0,
             returned: VecDeque::new(),
             waiting: VecDeque::new(),
-            last_waiting: 0,
             waiting_count: 0,
-            notices: Notices::default(),
             orphans: VecDeque::new(),
             orphan_count: 0,
+            doubted: 0,
             closed: false,
             stats: LinkStats::default(),
         }
@@ -140,18 +116,24 @@ impl<H: Clone> Fleet<H> {
             return Err(NotSent::Closed);
         }
         let mut effects = Effects::default();
-        if let Some(lane) = self.choose(true) {
+        self.grant_trials(now);
+        if let Some(lane) = self.choose(false) {
             let key = self.ledger.insert(message, delivery, now);
             self.assign(key, lane, &mut effects);
             return Ok(effects);
         }
-        if self.waiting_count >= self.limits.queue_max {
+        if delivery == Delivery::Notice && self.lane_of.is_empty() {
+            self.stats.notices_dropped += 1;
+            return Err(NotSent::NoPeer);
+        }
+        // A client that leaves while the queue is full of requests is still told of.
+        let notices = if delivery == Delivery::Notice { self.limits.queue_max } else { 0 };
+        if self.waiting_count >= self.limits.queue_max.saturating_add(notices) {
             self.stats.refused += 1;
             return Err(NotSent::QueueFull);
         }
         let key = self.ledger.insert(message, delivery, now);
-        self.last_waiting += 1;
-        self.waiting.push_back((self.last_waiting, key));
+        self.waiting.push_back(key);
         self.waiting_count += 1;
         effects.arm = self.waiting_count == 1;
         Ok(effects)
@@ -171,8 +153,7 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         let mut next = self.ledger.take_tag(tag);
         while let Some(key) = next {
-            let holders = self.ledger.get(key).map_or(Holders::Nobody, Entry::holders);
-            effects.holders = effects.holders.max(holders);
+            effects.replayed |= self.ledger.get(key).is_some_and(Entry::is_replayed);
             self.detach(key);
             next = self.ledger.remove_taken(key).1;
         }
@@ -200,6 +181,7 @@ impl<H: Clone> Fleet<H> {
             sent: 0,
             awake: true,
             stalled: false,
+            trust: Trust::Full,
         };
         let free = self.lanes.iter().position(Option::is_none);
         let index = free.unwrap_or_else(|| {
@@ -208,7 +190,6 @@ impl<H: Clone> Fleet<H> {
         });
         self.lanes[index] = Some(lane);
         self.lane_of.insert(peer, index);
-        self.notices.alone_since = None;
         let mut effects = Effects::default();
         self.drain(&mut effects);
         effects
@@ -219,7 +200,7 @@ impl<H: Clone> Fleet<H> {
         &mut self,
         peer: PeerId,
         now: Instant,
-        mut give: impl FnMut(Given),
+        mut give: impl FnMut(Bytes),
     ) -> Effects<H> {
         let mut effects = Effects::default();
         let Some(&index) = self.lane_of.get(&peer) else { return effects };
@@ -232,23 +213,17 @@ impl<H: Clone> Fleet<H> {
         let Some(lane) = &mut self.lanes[index] else { return effects };
         let mut bytes = 0;
         while lane.batch.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
-            let Some(item) = lane.queue.pop_front() else { break };
-            match item {
-                Item::Notice(notice) => give(Given::Notice(notice)),
-                Item::Entry(key) => {
-                    let Some(entry) = self.ledger.get_mut(key) else { continue };
-                    entry.place = Place::Batch(index);
-                    entry.given = now;
-                    bytes += entry.message.len();
-                    give(Given::Message(entry.message.clone()));
-                    if let Delivery::Request { tag, .. } = entry.delivery {
-                        self.notices.shown(tag.conn);
-                        self.ledger.hold(&mut lane.held, key);
-                    }
-                }
-            }
+            let Some(key) = lane.queue.pop_front() else { break };
+            let Some(entry) = self.ledger.get_mut(key) else { continue };
+            entry.place = Place::Batch(index);
+            entry.given = now;
+            bytes += entry.message.len();
+            give(entry.message.clone());
             lane.queued -= 1;
-            lane.batch.push(item);
+            lane.batch.push(key);
+            if entry.is_request() {
+                self.ledger.hold(&mut lane.held, key);
+            }
         }
         lane.awake = !lane.batch.is_empty();
         effects
@@ -261,10 +236,10 @@ impl<H: Clone> Fleet<H> {
         let Some(lane) = &mut self.lanes[index] else { return effects };
         lane.stalled = true;
         let mut back = lane.batch.split_off(kept.min(lane.batch.len()));
-        let is_notice = |item: &&Item| matches!(item, Item::Notice(_));
-        lane.queued -= lane.queue.iter().filter(is_notice).count();
         back.extend(lane.queue.drain(..));
-        self.give_all_back(&back);
+        for key in back {
+            self.give_back(key);
+        }
         effects.arm = true;
         self.drain(&mut effects);
         effects
@@ -275,6 +250,7 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         let Some(index) = self.lane_of.remove(&peer) else { return effects };
         self.settle(index, written);
+        self.trust(index);
         let Some(lane) = &mut self.lanes[index] else { return effects };
         let mut unwritten = mem::take(&mut lane.batch);
         unwritten.extend(mem::take(&mut lane.queue));
@@ -287,11 +263,10 @@ impl<H: Clone> Fleet<H> {
             }
         }
         self.settle_orphans(now, &mut effects);
-        self.give_all_back(&unwritten);
-        self.lanes[index] = None;
-        if self.lane_of.is_empty() {
-            self.notices.alone_since = Some(now);
+        for key in unwritten {
+            self.give_back(key);
         }
+        self.lanes[index] = None;
         effects.arm = true;
         self.drain(&mut effects);
         effects
@@ -302,9 +277,6 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         self.settle_orphans(now, &mut effects);
         self.drain(&mut effects);
-        let unheard = self.notices.expire(now, self.limits.queue_timeout);
-        self.stats.notices_dropped += unheard as u64;
-        effects.notices_dropped += unheard;
         let why = if self.lane_of.is_empty() { Undelivered::NoHandler } else { Undelivered::Busy };
         let due = |accepted: Instant| now.duration_since(accepted) >= self.limits.queue_timeout;
         let mut late: Vec<Key> = Vec::new();
@@ -316,7 +288,7 @@ impl<H: Clone> Fleet<H> {
             }
             entry => entry.is_some(),
         });
-        while let Some(&(_, key)) = self.waiting.front() {
+        while let Some(&key) = self.waiting.front() {
             if self.ledger.get(key).is_some_and(|entry| !due(entry.accepted)) {
                 break;
             }
@@ -324,13 +296,11 @@ impl<H: Clone> Fleet<H> {
             late.push(key);
         }
         for key in late {
-            let Some(entry) = self.ledger.get(key) else { continue };
-            // The peer that had it has left, but may answer all the same.
-            let why = if entry.retries > 0 { Undelivered::PeerLost } else { why };
-            self.stats.timeouts += 1;
-            self.give_up(key, why, &mut effects);
+            if self.ledger.get(key).is_some() {
+                self.stats.timeouts += 1;
+                self.give_up(key, why, &mut effects);
+            }
         }
-        self.drain(&mut effects);
         effects
     }
 
@@ -338,17 +308,15 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         let orphan = self.orphans.iter().find(|&&(_, key)| self.is_orphaned(key));
         let orphan = orphan.map(|&(left, _)| left + self.limits.orphan_grace);
-        let unheard = self.notices.expiry(self.limits.queue_timeout);
-        let soonest = orphan.into_iter().chain(unheard).min();
         if self.waiting_count == 0 {
-            return soonest;
+            return orphan;
         }
-        let accepted = |key: Key| self.ledger.get(key).map(|entry| entry.accepted);
-        let oldest = self.returned.iter().filter_map(|&key| accepted(key)).min();
-        let front = self.waiting.iter().find_map(|&(_, key)| accepted(key));
+        let accepted = |&key: &Key| self.ledger.get(key).map(|entry| entry.accepted);
+        let oldest = self.returned.iter().filter_map(accepted).min();
+        let front = self.waiting.iter().find_map(accepted);
         let oldest = oldest.into_iter().chain(front).min();
         let late = oldest.map(|oldest| oldest + self.limits.queue_timeout);
-        soonest.into_iter().chain(late).min()
+        orphan.into_iter().chain(late).min()
     }
 
     /// Takes nothing more.
@@ -360,17 +328,17 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn give_up_all(&mut self) -> Vec<(Tag, Undelivered)> {
         self.closed = true;
         self.lanes.clear();
+        self.doubted = 0;
         self.lane_of.clear();
         self.returned.clear();
         self.waiting.clear();
         self.waiting_count = 0;
         self.orphans.clear();
         self.orphan_count = 0;
-        self.stats.notices_dropped += self.notices.clear() as u64;
-        let open = self.ledger.drain().map(|entry| {
-            let nobodys = entry.holders() == Holders::Nobody;
-            let why = if nobodys { Undelivered::Closed } else { Undelivered::PeerLost };
-            (entry.tag(), why)
+        let open = self.ledger.drain().filter_map(|entry| {
+            let unwritten = entry.is_unwritten();
+            let why = if unwritten { Undelivered::Closed } else { Undelivered::PeerLost };
+            Some((entry.tag()?, why))
         });
         open.collect()
     }
@@ -400,23 +368,24 @@ impl<H: Clone> Fleet<H> {
         LinkStats {
             peers: self.lanes.iter().flatten().map(peer).collect(),
             queued: self.waiting_count,
-            notices: self.notices.len(),
             open: self.ledger.len(),
             orphaned: self.orphan_count,
             ..self.stats.clone()
         }
     }
 
-    /// A lane with room, by the link's rule; `is_work` for what peers take at most `pending_max` of.
-    fn choose(&mut self, is_work: bool) -> Option<usize> {
+    /// A lane with room, by the link's rule. What is sent again takes no part in trials.
+    fn choose(&mut self, is_repeated: bool) -> Option<usize> {
         let count = self.lanes.len();
+        let has_choice = self.has_choice();
         let mut best: Option<(usize, usize)> = None;
         for step in 0..count {
             let index = (self.cursor + step) % count;
             let Some(lane) = &self.lanes[index] else { continue };
             if lane.stalled
                 || lane.queued + lane.batch.len() >= self.limits.peer_queue_max
-                || is_work && lane.pending >= self.limits.pending_max
+                || lane.pending >= self.limits.pending_max
+                || has_choice && !lane.trust.suffices(is_repeated)
             {
                 continue;
             }
@@ -436,62 +405,42 @@ impl<H: Clone> Fleet<H> {
         let Some(lane) = &mut self.lanes[index] else { return };
         let Some(entry) = self.ledger.get_mut(key) else { return };
         entry.place = Place::Queued(index);
-        match entry.delivery {
-            Delivery::Request { .. } => lane.pending += 1,
-            // Not even the end of its connection takes it back.
-            Delivery::Message { tag } => self.notices.shown(tag.conn),
+        lane.pending += usize::from(entry.is_request());
+        lane.queued += 1;
+        lane.queue.push_back(key);
+        if let Trust::Trial { period } = lane.trust {
+            lane.trust = Trust::None { until: entry.accepted + period, period };
         }
-        lane.push(Item::Entry(key), effects);
-    }
-
-    fn assign_notice(&mut self, notice: Notice, index: usize, effects: &mut Effects<H>) {
-        if let Some(lane) = &mut self.lanes[index] {
-            lane.push(Item::Notice(notice), effects);
+        if !mem::replace(&mut lane.awake, true) {
+            effects.wake.push(lane.handle.clone());
         }
     }
 
     /// Gives what waits to lanes with room.
     fn drain(&mut self, effects: &mut Effects<H>) {
-        while let Some(source) = self.next_source() {
-            let Some(index) = self.choose(!matches!(source, Source::Notices)) else { return };
-            let key = match source {
-                Source::Returned => self.returned.pop_front(),
-                Source::Waiting => self.waiting.pop_front().map(|(_, key)| key),
-                Source::Notices => {
-                    if let Some(notice) = self.notices.next() {
-                        self.assign_notice(notice, index, effects);
+        while self.waiting_count > 0 {
+            let front = |queue: &mut VecDeque<Key>, ledger: &Ledger| {
+                while let Some(&key) = queue.front() {
+                    if ledger.get(key).is_some() {
+                        return true;
                     }
-                    continue;
+                    queue.pop_front();
                 }
+                false
             };
-            let Some(key) = key else { return };
+            let returned = front(&mut self.returned, &self.ledger);
+            if !returned && !front(&mut self.waiting, &self.ledger) {
+                return;
+            }
+            let queue = if returned { &self.returned } else { &self.waiting };
+            let next = queue.front().and_then(|&key| self.ledger.get(key));
+            let is_repeated = next.is_some_and(|entry| entry.retries > 0);
+            let Some(index) = self.choose(is_repeated) else { return };
+            let queue = if returned { &mut self.returned } else { &mut self.waiting };
+            let Some(key) = queue.pop_front() else { return };
             self.waiting_count -= 1;
             self.assign(key, index, effects);
         }
-    }
-
-    /// Which queue goes on, its front being of something that is there.
-    fn next_source(&mut self) -> Option<Source> {
-        let mut waiting = None;
-        if self.waiting_count > 0 {
-            while let Some(&key) = self.returned.front() {
-                if self.ledger.get(key).is_some() {
-                    return Some(Source::Returned);
-                }
-                self.returned.pop_front();
-            }
-            while let Some(&(number, key)) = self.waiting.front() {
-                if self.ledger.get(key).is_some() {
-                    waiting = Some(number);
-                    break;
-                }
-                self.waiting.pop_front();
-            }
-        }
-        if self.notices.is_next(waiting) {
-            return Some(Source::Notices);
-        }
-        waiting.map(|_| Source::Waiting)
     }
 
     /// The first `written` messages of a lane's batch have been written.
@@ -500,8 +449,7 @@ impl<H: Clone> Fleet<H> {
         let written = written.min(lane.batch.len());
         lane.sent += written as u64;
         self.stats.sent += written as u64;
-        for item in lane.batch.drain(..written) {
-            let Item::Entry(key) = item else { continue };
+        for key in lane.batch.drain(..written) {
             let Some(entry) = self.ledger.get_mut(key) else { continue };
             if !entry.is_request() {
                 self.ledger.remove(key);
@@ -540,19 +488,6 @@ impl<H: Clone> Fleet<H> {
         }
     }
 
-    fn give_all_back(&mut self, items: &[Item]) {
-        for item in items {
-            if let Item::Entry(key) = *item {
-                self.give_back(key);
-            }
-        }
-        for item in items.iter().rev() {
-            if let Item::Notice(notice) = *item {
-                self.notices.give_back(notice);
-            }
-        }
-    }
-
     /// Back from a lane to the front of the link's queue.
     fn give_back(&mut self, key: Key) {
         self.detach(key);
@@ -564,8 +499,8 @@ impl<H: Clone> Fleet<H> {
 
     fn give_up(&mut self, key: Key, why: Undelivered, effects: &mut Effects<H>) {
         self.detach(key);
-        let entry = self.ledger.remove(key);
-        effects.fallen.extend(entry.map(|entry| (entry.tag(), why)));
+        let tag = self.ledger.remove(key).as_ref().and_then(Entry::tag);
+        effects.fallen.extend(tag.map(|tag| (tag, why)));
     }
 
     /// Keeps the queues from growing by keys of what was answered while it waited.
@@ -573,17 +508,7 @@ impl<H: Clone> Fleet<H> {
         let keys = self.returned.len() + self.waiting.len();
         if keys > 2 * self.waiting_count + COMPACT_SLACK {
             self.returned.retain(|&key| self.ledger.get(key).is_some());
-            self.waiting.retain(|&(_, key)| self.ledger.get(key).is_some());
-        }
-    }
-}
-
-impl<H: Clone> Lane<H> {
-    fn push(&mut self, item: Item, effects: &mut Effects<H>) {
-        self.queued += 1;
-        self.queue.push_back(item);
-        if !mem::replace(&mut self.awake, true) {
-            effects.wake.push(self.handle.clone());
+            self.waiting.retain(|&key| self.ledger.get(key).is_some());
         }
     }
 }

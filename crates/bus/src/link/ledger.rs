@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::events::{Delivery, Holders, Tag};
+use super::events::{Delivery, Tag};
 use super::slab::{Key, Slab};
 
 /// One message and where it is.
@@ -21,6 +21,8 @@ pub(super) struct Entry {
     /// Since when its peer has it.
     pub(super) given: Instant,
     pub(super) retries: u32,
+    /// A peer that is still there has been given it before.
+    pub(super) is_contested: bool,
     same_tag: Links,
     same_peer: Links,
 }
@@ -53,9 +55,10 @@ pub(super) struct Ends {
 }
 
 impl Entry {
-    pub(super) fn tag(&self) -> Tag {
+    pub(super) fn tag(&self) -> Option<Tag> {
         match self.delivery {
-            Delivery::Request { tag, .. } | Delivery::Message { tag } => tag,
+            Delivery::Request { tag, .. } | Delivery::Message { tag } => Some(tag),
+            Delivery::Notice => None,
         }
     }
 
@@ -72,13 +75,9 @@ impl Entry {
         matches!(self.place, Place::Waiting | Place::Queued(_))
     }
 
-    /// Who may answer it.
-    pub(super) fn holders(&self) -> Holders {
-        match (self.retries > 0, self.is_unwritten()) {
-            (false, true) => Holders::Nobody,
-            (true, true) | (false, false) => Holders::One,
-            (true, false) => Holders::Several,
-        }
+    /// Two peers may answer it.
+    pub(super) fn is_replayed(&self) -> bool {
+        self.is_contested || self.retries > 0 && !self.is_unwritten()
     }
 
     /// It must not be sent again; what is written of it need not be kept.
@@ -113,14 +112,15 @@ impl Ledger {
             accepted: now,
             given: now,
             retries: 0,
+            is_contested: false,
             same_tag: Links::default(),
             same_peer: Links::default(),
         });
-        let tag = match delivery {
-            Delivery::Request { tag, .. } | Delivery::Message { tag } => tag,
-        };
-        let ends = self.by_tag.entry(tag).or_default();
-        append(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
+        let tag = self.entries.get(key).and_then(Entry::tag);
+        if let Some(tag) = tag {
+            let ends = self.by_tag.entry(tag).or_default();
+            append(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
+        }
         key
     }
 
@@ -139,7 +139,9 @@ impl Ledger {
     /// Removes an entry that is on no peer's list.
     pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
         let tag = self.entries.get(key)?.tag();
-        if let Some(ends) = self.by_tag.get_mut(&tag) {
+        if let Some(tag) = tag
+            && let Some(ends) = self.by_tag.get_mut(&tag)
+        {
             unlink(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
             if ends.first.is_none() {
                 self.by_tag.remove(&tag);

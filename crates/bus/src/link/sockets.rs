@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use zmtp::{Departure, Frame, Peer, PeerId, Traffic};
 
 use super::events::LinkEvents;
-use super::fleet::{Effects, Fleet, Given};
+use super::fleet::{Effects, Fleet};
 use super::spec::LinkLimits;
 use super::stats::LinkStats;
 
@@ -44,6 +44,10 @@ impl Core {
     }
 
     pub(super) fn carry_out(&self, effects: Effects<Arc<Peer>>) {
+        // Known before the second answer can come.
+        for tag in effects.repeated {
+            self.events.repeated(tag);
+        }
         for peer in effects.wake {
             peer.wake();
         }
@@ -52,10 +56,6 @@ impl Core {
         }
         for (tag, why) in effects.fallen {
             self.events.undelivered(tag, why);
-        }
-        if effects.notices_dropped > 0 {
-            let dropped = effects.notices_dropped;
-            tracing::warn!(dropped, "no handler was there to hear of clients that have left");
         }
         if effects.arm {
             self.armed.notify_one();
@@ -101,13 +101,7 @@ impl Traffic for PushSide {
     }
 
     fn supply(&self, peer: &Peer, frames: &mut Vec<Frame>) {
-        let give = |given| {
-            let message = match given {
-                Given::Message(message) => message,
-                Given::Notice(notice) => self.0.events.notice(notice),
-            };
-            frames.push(Frame::last(message));
-        };
+        let give = |message| frames.push(Frame::last(message));
         let effects = self.0.fleet().take(peer.id(), Instant::now(), give);
         self.0.given.notify_waiters();
         self.0.carry_out(effects);
@@ -139,14 +133,15 @@ impl Traffic for SubSide {
     }
 
     /// Each frame of a multipart message is a message of its own, as with Mongrel2.
-    fn received(&self, _peer: &Peer, frames: &mut Vec<Frame>) {
+    fn received(&self, peer: &Peer, frames: &mut Vec<Frame>) {
         self.0.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
         for frame in frames.drain(..) {
-            self.0.events.message(frame.payload);
+            self.0.events.message(peer.id(), frame.payload);
         }
     }
 
     fn left(&self, peer: &Peer, _written: usize, _why: &Departure) {
         self.0.publishers().remove(&peer.id());
+        self.0.events.fell_silent(peer.id());
     }
 }

@@ -4,6 +4,7 @@ use super::{Connection, Ended};
 use crate::backlog::Backlog;
 use crate::exchange::{Rules, Service};
 use crate::fault::{Fault, FaultKind};
+use crate::line::Speaks;
 use crate::message_socket::SocketMessage;
 use bytes::Bytes;
 use http1::CloseReason;
@@ -30,7 +31,6 @@ impl<S: Service> Connection<S> {
         let backlog = self.backlog.get_or_insert_with(new);
         let place = match backlog.place(self.entry.line(), message.body.len()).await {
             Ok(place) => place,
-            Err(Fault { kind: FaultKind::Killed(reason), .. }) => return Err(reason.into()),
             Err(fault) => return Err(self.refuse(fault, rules).await),
         };
         let taken = self.edge.service().message(SocketMessage {
@@ -42,6 +42,7 @@ impl<S: Service> Connection<S> {
         });
         match taken {
             Ok(replies) => {
+                self.entry.line().now_speaks(Speaks::Messages);
                 self.replies = replies;
                 Ok(true)
             }

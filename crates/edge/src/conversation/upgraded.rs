@@ -91,8 +91,7 @@ impl Conversation<'_> {
         self.over(reason)
     }
 
-    /// The exchange ends without another word.
-    pub fn over(&self, reason: CloseReason) -> Relayed {
+    fn over(&self, reason: CloseReason) -> Relayed {
         debug_assert!(self.is_upgraded(), "only an upgraded conversation ends without HTTP");
         self.relayed(Some(reason))
     }

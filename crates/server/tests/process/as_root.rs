@@ -107,6 +107,8 @@ fn a_chrooted_server_serves_uploads_and_reloads_without_privileges() {
 
     let mut replies = connect(&setup.path("run/recv"), "PUB");
     assert_eq!(frame(&mut replies).1, b"\x01", "the server subscribes");
+    let control = std::fs::metadata(setup.path("run/control")).unwrap();
+    assert_eq!((control.uid(), control.permissions().mode() & 0o777), (OWNER, 0o600));
     let mut requests = connect(&setup.path("run/send"), "PULL");
     let client = send(
         setup.addr(),
@@ -136,6 +138,7 @@ fn a_chrooted_server_serves_uploads_and_reloads_without_privileges() {
     let (code, log) = program.end();
     assert_eq!(code, Some(0), "{log}");
     assert!(!setup.path("run/server.pid").exists(), "{log}");
+    assert!(!setup.path("run/control").exists(), "{log}");
     assert!(setup.path("logs/access.log").exists());
 }
 

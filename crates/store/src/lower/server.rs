@@ -6,7 +6,7 @@ use site::{Listener, Server, Tls};
 
 use crate::findings::{Findings, at};
 use crate::rows::{Cell, ServerRow};
-use crate::setting::{NOT_YET, Settings, TlsSettings};
+use crate::setting::{Settings, TlsSettings};
 
 pub(super) fn server(
     row: &ServerRow,
@@ -43,7 +43,6 @@ fn control_port(row: &ServerRow, settings: &Settings, findings: &mut Findings) -
         "" => Some(settings.control_port.clone()),
         text => {
             findings.endpoint(at)?;
-            findings.warn(at, NOT_YET);
             Some(text.to_owned())
         }
     }

@@ -1,17 +1,17 @@
 //! What comes back from handlers: replies for clients, and requests that got none.
 
+use super::HandlerLink;
+use super::contested::Contested;
 use super::sendfile::file_reply;
-use super::{HandlerLink, wire_protocol};
 use arc_swap::ArcSwap;
-use bus::{LinkEvents, News, Notice, Tag, Undelivered};
-use bytes::{Bytes, BytesMut};
+use bus::{LinkEvents, Publisher, Tag, Undelivered};
+use bytes::Bytes;
 use edge::{AudienceId, ConnId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Registry};
 use http1::Limit;
 use site::{Limits, Options};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use wire::reply::{Extended, Reply, ReplyBody};
-use wire::request::{encode_credits, encode_disconnect};
 
 /// How much of a malformed reply stands in the log.
 const SHOWN_BYTES: usize = 80;
@@ -39,11 +39,11 @@ pub(super) struct ReplyTerms {
 #[derive(Debug)]
 pub(super) struct Replies {
     pub(super) id: AudienceId,
-    pub(super) handler: Arc<site::Handler>,
     pub(super) registry: Arc<Registry>,
     pub(super) terms: Arc<ArcSwap<ReplyTerms>>,
     pub(super) link: Arc<OnceLock<Weak<HandlerLink>>>,
     pub(super) malformed: Arc<Malformed>,
+    pub(super) contested: Arc<Contested>,
 }
 
 impl ReplyTerms {
@@ -58,7 +58,7 @@ impl ReplyTerms {
 }
 
 impl LinkEvents for Replies {
-    fn message(&self, message: Bytes) {
+    fn message(&self, from: Publisher, message: Bytes) {
         let terms = self.terms.load();
         let reply = match Reply::parse(&message, terms.targets_max) {
             Ok(reply) => reply,
@@ -85,20 +85,20 @@ impl LinkEvents for Replies {
             },
         };
         for &conn in &reply.targets {
-            self.deliver(ConnId(conn), delivery.clone(), &terms);
+            if self.contested.admits(ConnId(conn), from) {
+                self.deliver(ConnId(conn), delivery.clone(), &terms);
+            }
         }
     }
 
-    fn notice(&self, notice: Notice) -> Bytes {
-        let (sender, protocol) = (&self.handler.send_ident, wire_protocol(self.handler.protocol));
-        let mut message = BytesMut::with_capacity(sender.len() + 96);
-        match notice.news {
-            News::Left => encode_disconnect(sender, notice.conn, protocol, &mut message),
-            News::Written(bytes) => {
-                encode_credits(sender, notice.conn, bytes, protocol, &mut message);
-            }
+    fn repeated(&self, tag: Tag) {
+        self.contested.insert(tag, |conn| self.registry.find(conn).is_some());
+    }
+
+    fn fell_silent(&self, publisher: Publisher) {
+        for tag in self.contested.begun_by(publisher) {
+            self.fail(tag, Failure::HandlerGone);
         }
-        message.freeze()
     }
 
     fn undelivered(&self, tag: Tag, why: Undelivered) {
@@ -106,13 +106,17 @@ impl LinkEvents for Replies {
             Undelivered::NoHandler | Undelivered::Busy | Undelivered::Closed => Failure::NoHandler,
             Undelivered::PeerLost => Failure::HandlerGone,
         };
-        let failed = Delivery::Failed { exchange: tag.exchange, why };
-        // A client that has left meanwhile needs no answer.
-        let _gone = self.registry.deliver(ConnId(tag.conn), failed, usize::MAX);
+        self.fail(tag, why);
     }
 }
 
 impl Replies {
+    fn fail(&self, tag: Tag, why: Failure) {
+        let failed = Delivery::Failed { exchange: tag.exchange, why };
+        // A client that has left meanwhile needs no answer.
+        let _gone = self.registry.deliver(ConnId(tag.conn), failed, usize::MAX);
+    }
+
     fn control(&self, conn: ConnId, ctl: wire::reply::Ctl, terms: &ReplyTerms) {
         if ctl.keep_alive {
             self.deliver(conn, Delivery::KeepAlive, terms);
@@ -132,7 +136,7 @@ impl Replies {
             Delivered::Queued | Delivered::Closing => {}
             Delivered::Gone => {
                 if let Some(link) = self.link.get().and_then(Weak::upgrade) {
-                    link.miss(conn);
+                    link.notify(conn);
                 }
             }
             Delivered::Overflow(Limit::Credits) => {

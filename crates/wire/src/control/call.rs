@@ -13,7 +13,7 @@ pub struct Call<'a> {
     pub args: Value<'a>,
 }
 
-/// The commands of Mongrel2's control port.
+/// The commands of the control port: Mongrel2's, and more to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// `help`: the commands there are.
@@ -24,7 +24,7 @@ pub enum Command {
     Uuid,
     /// `info`: the server's row.
     Info,
-    /// `status`: tasks or connections.
+    /// `status`: tasks, connections or handlers.
     Status(StatusOf),
     /// `kill`: close the connection with this id.
     Kill(u64),
@@ -45,6 +45,8 @@ pub enum StatusOf {
     Tasks,
     /// `what=net`
     Net,
+    /// `what=handlers`, which Mongrel2 does not have.
+    Handlers,
 }
 
 /// Why a request is refused; [`super::Reply::from`] makes Mongrel2's answer of it.
@@ -62,8 +64,8 @@ pub enum ControlError {
     /// An argument is missing, has another type, or names nothing.
     #[error("argument of a control command is missing, has the wrong type or names nothing")]
     BadArgument,
-    /// `status` with another `what` than `net` or `tasks`.
-    #[error("argument 'what' of the status command is neither 'net' nor 'tasks'")]
+    /// `status` of something there is no such list of.
+    #[error("argument 'what' of the status command is none of 'net', 'tasks' and 'handlers'")]
     UnknownStatus,
 }
 
@@ -109,6 +111,7 @@ impl Command {
             b"status" => match call.args.get(b"what").and_then(Value::as_bytes) {
                 Some(b"tasks") => Ok(Self::Status(StatusOf::Tasks)),
                 Some(b"net") => Ok(Self::Status(StatusOf::Net)),
+                Some(b"handlers") => Ok(Self::Status(StatusOf::Handlers)),
                 Some(_) => Err(ControlError::UnknownStatus),
                 None => Err(ControlError::BadArgument),
             },
@@ -134,11 +137,13 @@ impl Command {
             Self::Time => encode_call("time", &[], out),
             Self::Uuid => encode_call("uuid", &[], out),
             Self::Info => encode_call("info", &[], out),
-            Self::Status(StatusOf::Tasks) => {
-                encode_call("status", &[("what", Value::Bytes(b"tasks"))], out);
-            }
-            Self::Status(StatusOf::Net) => {
-                encode_call("status", &[("what", Value::Bytes(b"net"))], out);
+            Self::Status(of) => {
+                let what: &[u8] = match of {
+                    StatusOf::Tasks => b"tasks",
+                    StatusOf::Net => b"net",
+                    StatusOf::Handlers => b"handlers",
+                };
+                encode_call("status", &[("what", Value::Bytes(what))], out);
             }
             Self::Kill(id) => {
                 let id = i64::try_from(id).unwrap_or(i64::MAX);

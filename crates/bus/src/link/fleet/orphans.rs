@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Effects, Fleet, Item};
+use super::{Effects, Fleet};
 use crate::link::events::{Tag, Undelivered};
 use crate::link::ledger::Place;
 use crate::link::slab::Key;
@@ -21,6 +21,9 @@ impl<H: Clone> Fleet<H> {
             }
             if let Some(entry) = self.ledger.get_mut(key) {
                 entry.forbid_replay();
+                if let Place::Batch(lane) | Place::Held(lane) = entry.place {
+                    self.trust(lane);
+                }
             }
         }
         self.drain(&mut effects);
@@ -32,11 +35,11 @@ impl<H: Clone> Fleet<H> {
         match self.ledger.get(key).map(|entry| entry.place) {
             Some(Place::Waiting) => {
                 self.returned.retain(|&queued| queued != key);
-                self.waiting.retain(|&(_, queued)| queued != key);
+                self.waiting.retain(|&queued| queued != key);
             }
             Some(Place::Queued(index)) => {
                 if let Some(lane) = &mut self.lanes[index] {
-                    lane.queue.retain(|&queued| queued != Item::Entry(key));
+                    lane.queue.retain(|&queued| queued != key);
                 }
             }
             _ => {}
@@ -70,6 +73,7 @@ impl<H: Clone> Fleet<H> {
                 entry.retries += 1;
                 entry.accepted = now;
                 self.stats.retries += 1;
+                effects.repeated.extend(entry.tag());
                 self.give_back(key);
             } else {
                 self.stats.lost += u64::from(!self.closed);

@@ -1,0 +1,99 @@
+//! Connections whose request two handlers have: only the one that answers first is heard.
+
+use bus::{Publisher, Tag};
+use edge::ConnId;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Entries before those of connections that are gone are looked for.
+const SWEEP_AT: usize = 256;
+
+/// Empty but for the time between a handler's loss, or its silence, and the answer.
+#[derive(Debug, Default)]
+pub(super) struct Contested {
+    count: AtomicUsize,
+    answers: Mutex<HashMap<ConnId, Answer>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    exchange: u64,
+    /// Who has begun it.
+    from: Option<Publisher>,
+}
+
+impl Contested {
+    /// A second handler is asked for the answer to `tag`.
+    pub(super) fn insert(&self, tag: Tag, is_there: impl Fn(ConnId) -> bool) {
+        let mut answers = self.answers();
+        if answers.len() >= SWEEP_AT {
+            answers.retain(|&conn, _| is_there(conn));
+        }
+        let answer = Answer { exchange: tag.exchange, from: None };
+        answers.entry(ConnId(tag.conn)).or_insert(answer);
+        self.count.store(answers.len(), Ordering::Release);
+    }
+
+    /// The exchange has ended, and the connection with it.
+    pub(super) fn remove(&self, conn: ConnId) {
+        if self.count.load(Ordering::Acquire) > 0 {
+            let mut answers = self.answers();
+            answers.remove(&conn);
+            self.count.store(answers.len(), Ordering::Release);
+        }
+    }
+
+    /// Whether what `from` says to `conn` is passed on.
+    pub(super) fn admits(&self, conn: ConnId, from: Publisher) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return true;
+        }
+        let mut answers = self.answers();
+        answers.get_mut(&conn).is_none_or(|answer| *answer.from.get_or_insert(from) == from)
+    }
+
+    /// What `from` has begun and will not end.
+    pub(super) fn begun_by(&self, from: Publisher) -> Vec<Tag> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let answers = self.answers();
+        let begun = answers.iter().filter(|(_, answer)| answer.from == Some(from));
+        begun.map(|(conn, answer)| Tag { conn: conn.0, exchange: answer.exchange }).collect()
+    }
+
+    fn answers(&self) -> MutexGuard<'_, HashMap<ConnId, Answer>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_answers_first_is_heard() {
+        let contested = Contested::default();
+        let (conn, other) = (ConnId(7), ConnId(8));
+        assert!(contested.admits(conn, 1) && contested.admits(conn, 2));
+        contested.insert(Tag { conn: 7, exchange: 3 }, |_| true);
+        assert!(contested.begun_by(2).is_empty());
+        assert!(
+            contested.admits(conn, 2) && !contested.admits(conn, 1) && contested.admits(conn, 2)
+        );
+        assert!(contested.admits(other, 1));
+        assert_eq!(contested.begun_by(2), [Tag { conn: 7, exchange: 3 }]);
+        contested.remove(conn);
+        assert!(contested.admits(conn, 1));
+    }
+
+    #[test]
+    fn those_of_connections_that_are_gone_do_not_pile_up() {
+        let contested = Contested::default();
+        for conn in 0..10 * SWEEP_AT as u64 {
+            contested.insert(Tag { conn, exchange: 1 }, |_| false);
+        }
+        assert!(contested.answers().len() <= SWEEP_AT);
+    }
+}
