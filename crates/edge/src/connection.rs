@@ -139,7 +139,11 @@ impl<S: Service> Connection<S> {
         }
         self.entry.line().close();
         self.audiences.leave(self.peer.conn, ended.by);
-        if self.life.end(ended.reason) == Action::Linger {
+        let last = self.life.end(ended.reason);
+        if self.writer.is_cut_short {
+            let Self { writer, .. } = *self;
+            writer.reset();
+        } else if last == Action::Linger {
             Box::pin(self.linger()).await;
         }
     }

@@ -110,6 +110,12 @@ impl<'w> Conversation<'w> {
         }
     }
 
+    /// Sends interim responses, whole heads (RFC 9110 section 15.2); only for HTTP/1.1 clients.
+    pub async fn inform(&mut self, heads: &[u8]) -> Result<(), CloseReason> {
+        let unsent = self.writer.start(heads, Bytes::new())?;
+        self.writer.finish(unsent, self.write_deadline).await
+    }
+
     /// Whether the client has the whole answer. Its request may still be coming.
     pub fn is_answered(&self) -> bool {
         self.answer == Answered::Complete

@@ -97,7 +97,6 @@ impl Exchange<'_, '_> {
         if !self.head.expects_continue() || !self.body.awaits_invitation() {
             return Ok(());
         }
-        const CONTINUE: Bytes = Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n");
-        self.client.writer.send(CONTINUE, self.client.write_deadline).await
+        self.client.inform(b"HTTP/1.1 100 Continue\r\n\r\n").await
     }
 }

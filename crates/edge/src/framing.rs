@@ -60,10 +60,13 @@ pub(crate) fn write_head(
     delimiting: Delimiting,
     keep: bool,
 ) {
-    write_status_line(out, response.status);
-    out.extend_from_slice(b"Date: ");
-    date::now(|date| out.extend_from_slice(date));
-    out.extend_from_slice(b"\r\nServer: Lurcher\r\n");
+    write_status_line(out, response);
+    if !response.is_dated {
+        out.extend_from_slice(b"Date: ");
+        date::now(|date| out.extend_from_slice(date));
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"Server: Lurcher\r\n");
     for lines in response.fields.lines() {
         out.extend_from_slice(lines);
     }
@@ -81,12 +84,19 @@ pub(crate) fn write_head(
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_status_line(out: &mut Vec<u8>, status: u16) {
-    if status == 200 {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        return;
+fn write_status_line(out: &mut Vec<u8>, response: &Response<'_>) {
+    let status = response.status;
+    match &response.reason {
+        None if status == 200 => out.extend_from_slice(b"HTTP/1.1 200 OK\r\n"),
+        None => {
+            write!(out, "HTTP/1.1 {status} {}\r\n", reason(status)).expect("a Vec takes all");
+        }
+        Some(reason) => {
+            write!(out, "HTTP/1.1 {status} ").expect("a Vec takes all");
+            out.extend_from_slice(reason);
+            out.extend_from_slice(b"\r\n");
+        }
     }
-    write!(out, "HTTP/1.1 {status} {}\r\n", reason(status)).expect("a Vec takes all");
 }
 
 fn write_field_u64(out: &mut Vec<u8>, name: &[u8], value: u64) {
@@ -102,6 +112,7 @@ fn bodiless(status: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::response::Fields;
     use bytes::Bytes;
 
     const GET: Asked = Asked {
@@ -183,5 +194,17 @@ mod tests {
             let expected = format!("HTTP/1.1 {expected}");
             assert_eq!(head(&response, asked, keep), (delimiting, expected));
         }
+    }
+
+    #[test]
+    fn a_date_and_a_reason_of_the_response_itself_are_kept() {
+        let mut response = Response::new(299);
+        response.reason = Some(b"Almost \xe4".as_slice().into());
+        response.fields = Fields::shared(Bytes::from_static(b"Date: then\r\n"));
+        response.is_dated = true;
+        let mut out = Vec::new();
+        write_head(&mut out, &response, GET, Delimiting::Length(0), true);
+        let expected = b"HTTP/1.1 299 Almost \xe4\r\nServer: Lurcher\r\nDate: then\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(out, expected);
     }
 }

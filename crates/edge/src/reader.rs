@@ -148,6 +148,20 @@ impl Reader {
         Poll::Pending
     }
 
+    /// Reads ahead while a target is at work, at most `limit_bytes`; ready once the connection is
+    /// lost or killed. A client that has only closed its side still waits for its answer.
+    fn poll_lost(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
+        if self.line.poll_killed(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        while !self.eof && self.input.len() < limit_bytes {
+            if ready!(self.poll_fill(cx)).is_err() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
     /// Forgets the body that is not going to be read.
     pub(crate) fn skip_body(&mut self) {
         self.body = BodyDecoder::new(Framing::None, &http1::Limits::default());
@@ -232,6 +246,12 @@ impl RequestBody<'_> {
     /// closed its side, or the connection is killed.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
         self.reader.poll_closed(cx, limit_bytes)
+    }
+
+    /// Reads ahead while the caller is at work, at most `limit_bytes`; ready once the connection is
+    /// lost or killed. A client that has only closed its side still waits for its answer.
+    pub fn poll_lost(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
+        self.reader.poll_lost(cx, limit_bytes)
     }
 
     /// What has arrived behind the request, whatever it is; `None` once the client has closed its

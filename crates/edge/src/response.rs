@@ -11,7 +11,11 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub struct Response<'r> {
     pub status: u16,
+    /// In place of the usual phrase for `status`; without control characters.
+    pub reason: Option<Box<[u8]>>,
     pub fields: Fields,
+    /// A Date is among the fields: the writer adds none (RFC 9110 section 6.6.1).
+    pub is_dated: bool,
     pub body: Body<'r>,
     /// Close the connection after this response.
     pub close: bool,
@@ -62,20 +66,23 @@ pub trait BodySource: Send {
 
 impl<'r> Response<'r> {
     pub fn new(status: u16) -> Self {
-        Self { status, fields: Fields::default(), body: Body::Empty, close: false }
+        let fields = Fields::default();
+        Self { status, reason: None, fields, is_dated: false, body: Body::Empty, close: false }
     }
 
     /// Itself, freed from the request it answers, unless its content is still being made.
     pub(crate) fn into_whole(self) -> Result<Response<'static>, Self> {
-        let Self { status, fields, body, close } = self;
+        let Self { status, reason, fields, is_dated, body, close } = self;
         let body = match body {
-            Body::Stream { .. } => return Err(Self { status, fields, body, close }),
+            Body::Stream { .. } => {
+                return Err(Self { status, reason, fields, is_dated, body, close });
+            }
             Body::Empty => Body::Empty,
             Body::Bytes(bytes) => Body::Bytes(bytes),
             Body::File(slice) => Body::File(slice),
             Body::Absent { length } => Body::Absent { length },
         };
-        Ok(Response { status, fields, body, close })
+        Ok(Response { status, reason, fields, is_dated, body, close })
     }
 }
 

@@ -35,7 +35,10 @@ pub(crate) async fn send(
         (_, Delimiting::None) => Ok(()),
         (Body::File(slice), _) => writer.send_file(&slice, deadline).await,
         (Body::Stream { source, .. }, delimiting) => {
-            stream(writer, source, delimiting, deadline).await
+            let streamed = stream(writer, source, delimiting, deadline).await;
+            // The end of such content is the end of the stream: it must not come.
+            writer.is_cut_short = streamed.is_err() && delimiting == Delimiting::Close;
+            streamed
         }
         (Body::Empty | Body::Bytes(_) | Body::Absent { .. }, _) => Ok(()),
     }

@@ -121,6 +121,21 @@ impl WriteHalf {
         }
     }
 
+    /// Lets a reset be the end, not a FIN.
+    pub(crate) fn reset(self) {
+        match self {
+            Self::Tcp(half) => {
+                let stream: &TcpStream = half.as_ref();
+                // Where it can't be had, the connection ends as others do.
+                if stream.set_zero_linger().is_ok() {
+                    half.forget();
+                }
+            }
+            #[cfg(test)]
+            Self::Memory(_) => {}
+        }
+    }
+
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(half) => Pin::new(half).poll_shutdown(cx),

@@ -22,11 +22,13 @@ pub(crate) struct Writer {
     alarm: Alarm,
     /// Content bytes that the client's side has taken: what was given as `head` does not count.
     pub(crate) sent: u64,
+    /// What was sent would look whole if the stream just ended.
+    pub(crate) is_cut_short: bool,
 }
 
 impl Writer {
     pub(crate) fn new(half: WriteHalf, line: Arc<Line>) -> Self {
-        Self { half, line, alarm: Alarm::default(), sent: 0 }
+        Self { half, line, alarm: Alarm::default(), sent: 0, is_cut_short: false }
     }
 
     /// Sends `head` and then `body`, in one system call where the socket takes them.
@@ -141,6 +143,11 @@ impl Writer {
     /// Ends our side of the stream; the client may still be sending.
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.half.poll_shutdown(cx)).await
+    }
+
+    /// Closes the connection with a reset, once the read half is gone too.
+    pub(crate) fn reset(self) {
+        self.half.reset();
     }
 
     pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<CloseReason> {

@@ -30,13 +30,14 @@ pub(super) fn response(
             return Err(FaultKind::RangeNotSatisfiable { length }.into());
         }
     };
-    Ok(Response { status, fields: Fields::shared(fields), body, close: false })
+    let fields = Fields::shared(fields);
+    Ok(Response { fields, body, ..Response::new(status) })
 }
 
 fn partial(file: &Representation, part: Range<u64>) -> Response<'static> {
     let mut fields = Fields::shared(file.lines.clone());
     fields.add("Content-Range", range::content_range(&part, file.metadata.length));
-    Response { status: 206, fields, body: body(&file.content, part), close: false }
+    Response { fields, body: body(&file.content, part), ..Response::new(206) }
 }
 
 /// `part` lies inside the content.
