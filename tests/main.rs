@@ -27,6 +27,7 @@ mod reload;
 mod routing;
 mod shutdown;
 mod signs_of_life;
+mod stray_answers;
 mod torture;
 mod uploads;
 mod uploads_flow;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bus::{
-    Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Outgoing, Publisher, Tag, Undelivered,
+    Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Notice, Outgoing, Publisher, Tag, Undelivered,
 };
 use bytes::Bytes;
 
@@ -36,6 +36,10 @@ impl LinkEvents for Load {
             link.answered(Tag { conn, exchange: 1 });
         }
         self.request();
+    }
+
+    fn notice(&self, _notice: Notice) -> Bytes {
+        Bytes::new()
     }
 
     fn undelivered(&self, _tag: Tag, _why: Undelivered) {}

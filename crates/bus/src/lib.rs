@@ -7,6 +7,6 @@ mod link;
 pub use control::{AskFault, ControlPort, ask};
 pub use fault::BindFault;
 pub use link::{
-    Balance, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, NotSent, Outgoing,
-    Overdue, PeerStats, Publisher, Standing, Tag, Undelivered,
+    Balance, Delivery, Holders, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, News, NotSent,
+    Notice, Outgoing, Overdue, PeerStats, Publisher, Standing, Tag, Undelivered,
 };

@@ -17,7 +17,8 @@ use tokio::time::sleep_until;
 use zmtp::{Endpoint, Options, Security, SocketType};
 
 pub use self::events::{
-    Delivery, LinkEvents, NotSent, Outgoing, Overdue, Publisher, Standing, Tag, Undelivered,
+    Delivery, Holders, LinkEvents, News, NotSent, Notice, Outgoing, Overdue, Publisher, Standing,
+    Tag, Undelivered,
 };
 use self::sockets::{Core, PushSide, SubSide};
 pub use self::spec::{Balance, LinkLimits, LinkSpec};
@@ -81,14 +82,27 @@ impl Link {
     }
 
     /// The exchange has ended, answered or its client gone: whatever has its tag is forgotten, and
-    /// what still waits is never sent. Whether it had been written to a second peer after the
-    /// first was lost: then another answer may come, and must not be read as the next one.
-    pub fn answered(&self, tag: Tag) -> bool {
+    /// what still waits is never sent. Who may have an answer under way all the same.
+    pub fn answered(&self, tag: Tag) -> Holders {
         let core = &self.shared.core;
         let effects = core.fleet().answered(tag);
-        let replayed = effects.replayed;
+        let holders = effects.holders;
         core.carry_out(effects);
-        replayed
+        holders
+    }
+
+    /// No peer has been given anything of `conn` yet: until one has, none is told that it has left.
+    pub fn introduce(&self, conn: u64) {
+        self.shared.core.fleet().introduce(conn);
+    }
+
+    /// Gives a notice to a peer with room, or to those that wait, behind all messages that do.
+    /// Never blocks.
+    pub fn notify(&self, notice: Notice) -> Result<(), NotSent> {
+        let core = &self.shared.core;
+        let effects = core.fleet().notify(notice)?;
+        core.carry_out(effects);
+        Ok(())
     }
 
     /// The client has had the first bytes of the answer: the request is not sent to another peer

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{
-    ControlPort, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Outgoing, Publisher, Tag,
-    Undelivered,
+    ControlPort, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Notice, Outgoing, Publisher,
+    Tag, Undelivered,
 };
 use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -82,6 +82,10 @@ impl LinkEvents for Ear {
     fn message(&self, _from: Publisher, message: Bytes) {
         // A test may end while messages still come.
         self.0.send(Heard::Message(message)).ok();
+    }
+
+    fn notice(&self, _notice: Notice) -> Bytes {
+        Bytes::new()
     }
 
     fn undelivered(&self, tag: Tag, why: Undelivered) {

@@ -89,7 +89,7 @@ pub(crate) enum Wants {
 pub(crate) fn answer(fault: &Fault, wants: Wants, page: Option<Bytes>) -> Response<'static> {
     let verdict = fault.kind.verdict();
     let mut response = Response::new(verdict.status);
-    response.close = !verdict.keep;
+    response.close = !fault.keeps();
     match fault.kind {
         FaultKind::MethodNotAllowed(allow) => {
             response.fields.add("Allow", allow);

@@ -10,6 +10,9 @@ use std::sync::Arc;
 pub trait Audience: Send + Sync {
     fn id(&self) -> AudienceId;
 
+    /// It has not seen the connection before, and is about to be sent something of it.
+    fn joined(&self, _conn: ConnId) {}
+
     /// The connection has ended, by anything but this handler's own word.
     fn left(&self, conn: ConnId);
 
@@ -28,9 +31,10 @@ pub(crate) struct Audiences(SmallVec<[Arc<dyn Audience>; 1]>);
 
 impl Audiences {
     /// Whether `audience` had not seen the connection before.
-    pub(crate) fn join(&mut self, audience: &Arc<dyn Audience>) -> bool {
+    pub(crate) fn join(&mut self, conn: ConnId, audience: &Arc<dyn Audience>) -> bool {
         let is_new = self.0.iter().all(|known| known.id() != audience.id());
         if is_new {
+            audience.joined(conn);
             self.0.push(Arc::clone(audience));
         }
         is_new

@@ -36,7 +36,7 @@ impl Backlog {
     /// Waits until there is room for a message of `bytes`.
     ///
     /// # Errors
-    /// `NoHandler` when handlers take none in time; `ClientGone` when the connection is killed.
+    /// `NoHandler` when handlers take none in time; `Killed` when the connection is.
     pub async fn place(&self, line: &Line, bytes: usize) -> Result<Place, Fault> {
         let share = bytes.saturating_mul(ROOM as usize - 1) / self.message_bytes_max.max(1);
         let units = u32::try_from(share).unwrap_or(ROOM).saturating_add(1).min(ROOM);
@@ -46,8 +46,8 @@ impl Backlog {
         let room = Arc::clone(&self.room).acquire_many_owned(units);
         let mut room = std::pin::pin!(tokio::time::timeout(self.deadline, room));
         poll_fn(|cx| {
-            if line.poll_killed(cx).is_ready() {
-                return Poll::Ready(Err(FaultKind::ClientGone.into()));
+            if let Poll::Ready(reason) = line.poll_killed(cx) {
+                return Poll::Ready(Err(FaultKind::Killed(reason).into()));
             }
             room.as_mut().poll(cx).map(|place| match place {
                 Ok(Ok(permit)) => Ok(Place { _permit: permit }),
@@ -111,6 +111,7 @@ mod tests {
         let backlog = Backlog::new(1, Duration::from_secs(5));
         let _all = backlog.place(&line, 1).await.unwrap();
         line.kill();
-        assert_eq!(backlog.place(&line, 1).await.unwrap_err().kind, FaultKind::ClientGone);
+        let killed = FaultKind::Killed(http1::CloseReason::Killed);
+        assert_eq!(backlog.place(&line, 1).await.unwrap_err().kind, killed);
     }
 }

@@ -132,13 +132,14 @@ impl<'w> Conversation<'w> {
             FaultKind::BodyTimeout => CloseReason::Deadline(Deadline::Body),
             FaultKind::BodyTooLarge => CloseReason::Limit(Limit::BodyBytes),
             FaultKind::Refused(refusal) => CloseReason::BadRequest(refusal),
+            FaultKind::Killed(reason) => reason,
             _ => CloseReason::HandlerLost,
         })))
     }
 
     /// From now on `audience` may write to this connection, and hears of its end.
     pub fn open(&mut self, audience: &Arc<dyn Audience>) {
-        self.is_new_to_handler = self.audiences.join(audience);
+        self.is_new_to_handler = self.audiences.join(self.line.conn(), audience);
         self.line.open();
         self.life.hand_over();
     }
@@ -270,7 +271,6 @@ impl<'w> Conversation<'w> {
 
     async fn pass_on(&mut self, bytes: Bytes) -> Option<Turn> {
         let was_upgraded = self.is_upgraded();
-        self.life.respond();
         let (bytes, end) = match self.tracker.feed(&bytes) {
             Ok(Progress::Pending | Progress::Opaque) => (bytes, None),
             Ok(Progress::Complete { .. }) => {
@@ -281,9 +281,13 @@ impl<'w> Conversation<'w> {
             Err(broken) => {
                 tracing::warn!(conn = %self.line.conn(), %broken, "a handler broke HTTP framing");
                 let end = if let Broken::Excess { end } = broken { end } else { 0 };
+                if end == 0 && self.answer == Answered::Nothing {
+                    return Some(Turn::Failed(FaultKind::HandlerBroken.into()));
+                }
                 (bytes.slice(..end), Some(CloseReason::HandlerBrokeFraming))
             }
         };
+        self.life.respond();
         if self.answer == Answered::Nothing {
             self.answer = Answered::Partly;
             self.audiences.begun(self.line.conn(), self.exchange);

@@ -9,6 +9,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What was wrong in this case; the table's text where empty.
     pub detail: Cow<'static, str>,
+    /// The connection ends even where the table would keep it.
+    ends: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub enum FaultKind {
         retry_after: u32,
     },
     HandlerGone,
+    /// The first that a handler said can't begin an answer.
+    HandlerBroken,
     HandlerTimeout,
     Internal,
     StoreFull,
@@ -99,6 +103,7 @@ impl FaultKind {
             // A handler that is late after all would answer the next request: replies name a
             // connection, not a request.
             Self::HandlerGone => (Handler, 502, false, "The handler left without an answer."),
+            Self::HandlerBroken => (Handler, 502, false, "The handler's answer is not HTTP."),
             Self::HandlerTimeout => (Handler, 504, false, "The handler did not answer in time."),
             Self::Internal => (Ours, 500, true, "The server could not do this."),
             Self::StoreFull => (Ours, 507, false, "There is no room for the body."),
@@ -110,7 +115,19 @@ impl FaultKind {
 
 impl Fault {
     pub fn new(kind: FaultKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), ends: false }
+    }
+
+    /// The same, ending its connection: an answer from elsewhere may still come, and would be read
+    /// as that to the next request.
+    #[must_use]
+    pub fn ending(self) -> Self {
+        Self { ends: true, ..self }
+    }
+
+    /// Whether the next request on this connection can still be served.
+    pub fn keeps(&self) -> bool {
+        !self.ends && self.kind.verdict().keep
     }
 
     /// What the client is told.

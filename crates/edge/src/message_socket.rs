@@ -37,7 +37,7 @@ pub enum Replies {
 impl SocketMessage<'_> {
     /// From now on `audience` may write to this connection, and hears of its end.
     pub fn open(&mut self, audience: &Arc<dyn Audience>) {
-        self.audiences.join(audience);
+        self.audiences.join(self.line.conn(), audience);
         self.line.open();
     }
 }

@@ -12,17 +12,18 @@ mod upload_store;
 mod websocket;
 
 use arc_swap::ArcSwap;
-use bus::{Delivery, Link, LinkLimits, LinkSpec, NotSent, Outgoing, Overdue, Tag};
-use bytes::{Bytes, BytesMut};
+use bus::{
+    Delivery, Holders, Link, LinkLimits, LinkSpec, News, NotSent, Notice, Outgoing, Overdue, Tag,
+};
+use bytes::Bytes;
 use edge::{
     Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, NO_EXCHANGE, Registry,
     Relayed, SocketMessage,
 };
 use http1::{CloseReason, Framing};
 use site::{HandlerProtocol, Limits, Options, Uploads};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
 
 use contested::Contested;
 use message::Written;
@@ -45,6 +46,7 @@ pub struct HandlerLink {
     malformed: Arc<Malformed>,
     contested: Arc<Contested>,
     reply_terms: Arc<ArcSwap<ReplyTerms>>,
+    notices_refused: AtomicU64,
     is_closed: AtomicBool,
 }
 
@@ -74,6 +76,7 @@ impl HandlerLink {
         let reply_terms = Arc::new(ArcSwap::from_pointee(ReplyTerms::of(limits, options)));
         let replies = Replies {
             id,
+            handler: Arc::clone(&handler),
             registry,
             terms: Arc::clone(&reply_terms),
             link: Arc::clone(&own),
@@ -88,7 +91,7 @@ impl HandlerLink {
         };
         let link = Link::bind(spec, link_limits(limits), Arc::new(replies)).await?;
         let notified = Notified::default();
-        let is_closed = AtomicBool::new(false);
+        let (is_closed, notices_refused) = (AtomicBool::new(false), AtomicU64::new(0));
         let this = Arc::new(Self {
             id,
             handler,
@@ -97,6 +100,7 @@ impl HandlerLink {
             malformed,
             contested,
             reply_terms,
+            notices_refused,
             is_closed,
         });
         own.set(Arc::downgrade(&this)).expect("only this function sets it");
@@ -154,29 +158,37 @@ impl HandlerLink {
             Ok(accept) => accept,
             Err(fault) => return Answer::Fault(fault),
         };
-        let relayed = match exchange.head.framing() {
-            _ if let Some(accept) = &handshake => {
-                self.websocket(&mut exchange, &audience, terms, accept).await
-            }
-            framing if is_upload(framing, terms) => {
+        let is_upload = handshake.is_none() && is_upload(exchange.head.framing(), terms);
+        let relayed = match &handshake {
+            Some(accept) => self.websocket(&mut exchange, &audience, terms, accept).await,
+            None if is_upload => {
                 if terms.uploads.stream {
                     Box::pin(self.stream(&mut exchange, &audience, terms)).await
                 } else {
                     Box::pin(self.spool(&mut exchange, &audience, terms)).await
                 }
             }
-            _ => self.send_whole(&mut exchange, &audience, terms).await,
+            None => self.send_whole(&mut exchange, &audience, terms).await,
         };
         // What an upgraded client said last may still be on its way.
-        let replayed = !exchange.client.is_upgraded() && self.link.answered(tag(&exchange));
+        let holders = match exchange.client.is_upgraded() {
+            true => Holders::One,
+            false => self.link.answered(tag(&exchange)),
+        };
         self.contested.remove(exchange.peer.conn);
         match relayed.or_else(|fault| exchange.client.fail(fault)) {
             Ok(mut relayed) => {
                 // Another handler's answer may come, and would be read as the next one.
-                if replayed && relayed.close.is_none() {
+                if holders == Holders::Several && relayed.close.is_none() {
                     relayed.close = Some(CloseReason::HandlerLost);
                 }
                 Answer::Relayed(relayed)
+            }
+            // A handler that was sent any of it may answer in spite of this. Only a `sendfile` that
+            // finds nothing is an answer itself.
+            Err(fault) if is_upload || holders == Holders::Several => Answer::Fault(fault.ending()),
+            Err(fault) if holders == Holders::One && fault.kind != FaultKind::NotFound => {
+                Answer::Fault(fault.ending())
             }
             Err(fault) => Answer::Fault(fault),
         }
@@ -263,18 +275,28 @@ impl HandlerLink {
         self.send(Outgoing { message, delivery: Delivery::Message { tag } })
     }
 
-    /// Tells handlers that `conn` is gone, unless they have just been told.
-    fn notify(&self, conn: ConnId) {
-        if !self.notified.is_due(conn, Instant::now()) {
-            return;
+    /// A reply names a connection that is gone.
+    fn miss(&self, conn: ConnId) {
+        if self.notified.is_due(conn) {
+            self.notify(conn);
         }
-        let mut message = BytesMut::with_capacity(self.handler.send_ident.len() + 72);
-        let protocol = wire_protocol(self.handler.protocol);
-        wire::request::encode_disconnect(&self.handler.send_ident, conn.0, protocol, &mut message);
-        let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
-        if let Err(why) = self.link.send(notice) {
+    }
+
+    fn notify(&self, conn: ConnId) {
+        if let Err(why) = self.link.notify(Notice { conn: conn.0, news: News::Left }) {
             self.notified.forget(conn);
-            tracing::debug!(%conn, %why, "a disconnect notice was not sent");
+            self.refused(conn, why);
+        }
+    }
+
+    /// A notice was not taken: with handlers there, somebody is told, but not once for each.
+    fn refused(&self, conn: ConnId, why: NotSent) {
+        let count = self.notices_refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if why == NotSent::QueueFull && count.is_power_of_two() {
+            let handler = &self.handler.send_spec;
+            tracing::warn!(handler, count, "handlers do not read, notices are lost");
+        } else {
+            tracing::debug!(%conn, %why, "a notice was not sent");
         }
     }
 }
@@ -295,8 +317,16 @@ impl Audience for HandlerLink {
         self.id
     }
 
+    fn joined(&self, conn: ConnId) {
+        // A handler may have guessed the number.
+        self.notified.forget(conn);
+        self.link.introduce(conn.0);
+    }
+
     fn left(&self, conn: ConnId) {
-        self.notify(conn);
+        if self.notified.ends(conn) {
+            self.notify(conn);
+        }
     }
 
     fn begun(&self, conn: ConnId, exchange: u64) {
@@ -304,13 +334,8 @@ impl Audience for HandlerLink {
     }
 
     fn written(&self, conn: ConnId, bytes: u64) {
-        let mut message = BytesMut::with_capacity(self.handler.send_ident.len() + 96);
-        let protocol = wire_protocol(self.handler.protocol);
-        let sender = &self.handler.send_ident;
-        wire::request::encode_credits(sender, conn.0, bytes, protocol, &mut message);
-        let notice = Outgoing { message: message.freeze(), delivery: Delivery::Notice };
-        if let Err(why) = self.link.send(notice) {
-            tracing::debug!(%conn, %why, "a credits notice was not sent");
+        if let Err(why) = self.link.notify(Notice { conn: conn.0, news: News::Written(bytes) }) {
+            self.refused(conn, why);
         }
     }
 }

@@ -43,8 +43,37 @@ pub enum Delivery {
         /// The exchange it belongs to.
         tag: Tag,
     },
-    /// Dropped when there is no peer (a disconnect notice).
-    Notice,
+}
+
+/// News of a connection for one handler of the link; its bytes are made when a peer is given it, so
+/// that many may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// The client connection.
+    pub conn: u64,
+    /// What happened to it.
+    pub news: News,
+}
+
+/// What happened to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It has ended.
+    Left,
+    /// So many bytes of the handler's replies have been written to it.
+    Written(u64),
+}
+
+/// Who may still answer an exchange that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holders {
+    /// No peer has been given its request, as far as is known.
+    Nobody,
+    /// One has.
+    One,
+    /// A second one was given it when the first was lost: then another answer may come, and must
+    /// not be read as the next one.
+    Several,
 }
 
 /// How far a message has come. Of several with one tag, the one that is furthest behind counts.
@@ -86,10 +115,10 @@ pub enum Undelivered {
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
-    /// No peer has room and `queue_max` messages wait already.
+    /// No peer has room and `queue_max` messages, or `notices_max` notices, wait already.
     #[error("the handler's waiting queue is full")]
     QueueFull,
-    /// A notice found no peer connected.
+    /// A notice found no peer connected, and is dropped.
     #[error("no handler is connected")]
     NoPeer,
     /// `Link::close` was called.
@@ -107,6 +136,10 @@ pub trait LinkEvents: Send + Sync + 'static {
 
     /// No reply comes from there any more.
     fn fell_silent(&self, _publisher: Publisher) {}
+
+    /// The message that tells a handler of `notice`. Called while the link is locked: must not call
+    /// the link.
+    fn notice(&self, notice: Notice) -> Bytes;
 
     /// A request or message was given up; called at most once for each, and never after `answered`
     /// returned. May be called from within `Link::send` or `Link::answered` of another request.

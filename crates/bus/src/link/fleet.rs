@@ -1,6 +1,7 @@
 //! Which peer gets which message, and what becomes of it when a peer goes: pure, time is an
 //! argument.
 
+mod notices;
 mod orphans;
 mod overdue;
 
@@ -13,8 +14,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use zmtp::PeerId;
 
+use self::notices::Notices;
 use self::overdue::Trust;
-use super::events::{Delivery, NotSent, Outgoing, Standing, Tag, Undelivered};
+use super::events::{Delivery, Holders, NotSent, Notice, Outgoing, Standing, Tag, Undelivered};
 use super::ledger::{Ends, Entry, IdHasher, Ledger, Place};
 use super::slab::Key;
 use super::spec::{Balance, LinkLimits};
@@ -34,9 +36,13 @@ pub(super) struct Fleet<H> {
     /// What came back from peers goes before what has waited since it was sent. Both may hold keys
     /// of entries that are gone.
     returned: VecDeque<Key>,
-    waiting: VecDeque<Key>,
+    /// Each with its number in the order of sending.
+    waiting: VecDeque<(u64, Key)>,
+    /// How many have been put into `waiting`.
+    last_waiting: u64,
     /// Entries in `returned` and `waiting` that are not gone.
     waiting_count: usize,
+    notices: Notices,
     /// By the time their peers left, the first in front. May hold keys of entries that are gone.
     orphans: VecDeque<(Instant, Key)>,
     orphan_count: usize,
@@ -51,9 +57,9 @@ pub(super) struct Fleet<H> {
 struct Lane<H> {
     handle: H,
     /// May hold keys of entries that are gone.
-    queue: VecDeque<Key>,
+    queue: VecDeque<Item>,
     queued: usize,
-    batch: Vec<Key>,
+    batch: Vec<Item>,
     /// Requests in the batch, and those written and unanswered, in order.
     held: Ends,
     /// Requests in the queue, in the batch and held.
@@ -66,6 +72,37 @@ struct Lane<H> {
     trust: Trust,
 }
 
+/// What a lane holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Item {
+    Entry(Key),
+    Notice(Notice),
+}
+
+/// What a peer is to be written.
+#[derive(Debug)]
+pub(super) enum Given {
+    Message(Bytes),
+    Notice(Notice),
+}
+
+/// What a lane is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Something that is sent for the first time.
+    Once,
+    Again,
+    Notice,
+}
+
+/// Where what is given to a lane next comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Returned,
+    Waiting,
+    Notices,
+}
+
 /// What the caller has to do after the lock is released.
 #[derive(Debug)]
 pub(super) struct Effects<H> {
@@ -73,8 +110,10 @@ pub(super) struct Effects<H> {
     pub(super) fallen: Vec<(Tag, Undelivered)>,
     /// On their way to a second peer.
     pub(super) repeated: SmallVec<[Tag; 1]>,
-    /// What was answered had been written to a second peer.
-    pub(super) replayed: bool,
+    /// Who may answer what was answered.
+    pub(super) holders: Holders,
+    /// Notices that no peer will be given.
+    pub(super) notices_dropped: usize,
     /// Something waits that did not before: there is a time for `expire`.
     pub(super) arm: bool,
 }
@@ -85,7 +124,8 @@ impl<H> Default for Effects<H> {
             wake: SmallVec::new(),
             fallen: Vec::new(),
             repeated: SmallVec::new(),
-            replayed: false,
+            holders: Holders::Nobody,
+            notices_dropped: 0,
             arm: false,
         }
     }
@@ -101,7 +141,9 @@ impl<H: Clone> Fleet<H> {
             cursor: 0,
             returned: VecDeque::new(),
             waiting: VecDeque::new(),
+            last_waiting: 0,
             waiting_count: 0,
+            notices: Notices::default(),
             orphans: VecDeque::new(),
             orphan_count: 0,
             doubted: 0,
@@ -117,23 +159,18 @@ impl<H: Clone> Fleet<H> {
         }
         let mut effects = Effects::default();
         self.grant_trials(now);
-        if let Some(lane) = self.choose(false) {
+        if let Some(lane) = self.choose(Need::Once) {
             let key = self.ledger.insert(message, delivery, now);
             self.assign(key, lane, &mut effects);
             return Ok(effects);
         }
-        if delivery == Delivery::Notice && self.lane_of.is_empty() {
-            self.stats.notices_dropped += 1;
-            return Err(NotSent::NoPeer);
-        }
-        // A client that leaves while the queue is full of requests is still told of.
-        let notices = if delivery == Delivery::Notice { self.limits.queue_max } else { 0 };
-        if self.waiting_count >= self.limits.queue_max.saturating_add(notices) {
+        if self.waiting_count >= self.limits.queue_max {
             self.stats.refused += 1;
             return Err(NotSent::QueueFull);
         }
         let key = self.ledger.insert(message, delivery, now);
-        self.waiting.push_back(key);
+        self.last_waiting += 1;
+        self.waiting.push_back((self.last_waiting, key));
         self.waiting_count += 1;
         effects.arm = self.waiting_count == 1;
         Ok(effects)
@@ -153,7 +190,8 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         let mut next = self.ledger.take_tag(tag);
         while let Some(key) = next {
-            effects.replayed |= self.ledger.get(key).is_some_and(Entry::is_replayed);
+            let holders = self.ledger.get(key).map_or(Holders::Nobody, Entry::holders);
+            effects.holders = effects.holders.max(holders);
             self.detach(key);
             next = self.ledger.remove_taken(key).1;
         }
@@ -190,6 +228,7 @@ impl<H: Clone> Fleet<H> {
         });
         self.lanes[index] = Some(lane);
         self.lane_of.insert(peer, index);
+        self.notices.alone_since = None;
         let mut effects = Effects::default();
         self.drain(&mut effects);
         effects
@@ -200,7 +239,7 @@ impl<H: Clone> Fleet<H> {
         &mut self,
         peer: PeerId,
         now: Instant,
-        mut give: impl FnMut(Bytes),
+        mut give: impl FnMut(Given),
     ) -> Effects<H> {
         let mut effects = Effects::default();
         let Some(&index) = self.lane_of.get(&peer) else { return effects };
@@ -213,17 +252,23 @@ impl<H: Clone> Fleet<H> {
         let Some(lane) = &mut self.lanes[index] else { return effects };
         let mut bytes = 0;
         while lane.batch.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
-            let Some(key) = lane.queue.pop_front() else { break };
-            let Some(entry) = self.ledger.get_mut(key) else { continue };
-            entry.place = Place::Batch(index);
-            entry.given = now;
-            bytes += entry.message.len();
-            give(entry.message.clone());
-            lane.queued -= 1;
-            lane.batch.push(key);
-            if entry.is_request() {
-                self.ledger.hold(&mut lane.held, key);
+            let Some(item) = lane.queue.pop_front() else { break };
+            match item {
+                Item::Notice(notice) => give(Given::Notice(notice)),
+                Item::Entry(key) => {
+                    let Some(entry) = self.ledger.get_mut(key) else { continue };
+                    entry.place = Place::Batch(index);
+                    entry.given = now;
+                    bytes += entry.message.len();
+                    give(Given::Message(entry.message.clone()));
+                    if let Delivery::Request { tag, .. } = entry.delivery {
+                        self.notices.shown(tag.conn);
+                        self.ledger.hold(&mut lane.held, key);
+                    }
+                }
             }
+            lane.queued -= 1;
+            lane.batch.push(item);
         }
         lane.awake = !lane.batch.is_empty();
         effects
@@ -236,10 +281,10 @@ impl<H: Clone> Fleet<H> {
         let Some(lane) = &mut self.lanes[index] else { return effects };
         lane.stalled = true;
         let mut back = lane.batch.split_off(kept.min(lane.batch.len()));
+        let is_notice = |item: &&Item| matches!(item, Item::Notice(_));
+        lane.queued -= lane.queue.iter().filter(is_notice).count();
         back.extend(lane.queue.drain(..));
-        for key in back {
-            self.give_back(key);
-        }
+        self.give_all_back(&back);
         effects.arm = true;
         self.drain(&mut effects);
         effects
@@ -263,10 +308,11 @@ impl<H: Clone> Fleet<H> {
             }
         }
         self.settle_orphans(now, &mut effects);
-        for key in unwritten {
-            self.give_back(key);
-        }
+        self.give_all_back(&unwritten);
         self.lanes[index] = None;
+        if self.lane_of.is_empty() {
+            self.notices.alone_since = Some(now);
+        }
         effects.arm = true;
         self.drain(&mut effects);
         effects
@@ -277,6 +323,9 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         self.settle_orphans(now, &mut effects);
         self.drain(&mut effects);
+        let unheard = self.notices.expire(now, self.limits.queue_timeout);
+        self.stats.notices_dropped += unheard as u64;
+        effects.notices_dropped += unheard;
         let why = if self.lane_of.is_empty() { Undelivered::NoHandler } else { Undelivered::Busy };
         let due = |accepted: Instant| now.duration_since(accepted) >= self.limits.queue_timeout;
         let mut late: Vec<Key> = Vec::new();
@@ -288,7 +337,7 @@ impl<H: Clone> Fleet<H> {
             }
             entry => entry.is_some(),
         });
-        while let Some(&key) = self.waiting.front() {
+        while let Some(&(_, key)) = self.waiting.front() {
             if self.ledger.get(key).is_some_and(|entry| !due(entry.accepted)) {
                 break;
             }
@@ -296,11 +345,14 @@ impl<H: Clone> Fleet<H> {
             late.push(key);
         }
         for key in late {
-            if self.ledger.get(key).is_some() {
-                self.stats.timeouts += 1;
-                self.give_up(key, why, &mut effects);
-            }
+            let Some(entry) = self.ledger.get(key) else { continue };
+            // The peer that had it has left, but may answer all the same.
+            let is_lost = entry.retries > 0 && !entry.is_contested;
+            let why = if is_lost { Undelivered::PeerLost } else { why };
+            self.stats.timeouts += 1;
+            self.give_up(key, why, &mut effects);
         }
+        self.drain(&mut effects);
         effects
     }
 
@@ -308,15 +360,17 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         let orphan = self.orphans.iter().find(|&&(_, key)| self.is_orphaned(key));
         let orphan = orphan.map(|&(left, _)| left + self.limits.orphan_grace);
+        let unheard = self.notices.expiry(self.limits.queue_timeout);
+        let soonest = orphan.into_iter().chain(unheard).min();
         if self.waiting_count == 0 {
-            return orphan;
+            return soonest;
         }
-        let accepted = |&key: &Key| self.ledger.get(key).map(|entry| entry.accepted);
-        let oldest = self.returned.iter().filter_map(accepted).min();
-        let front = self.waiting.iter().find_map(accepted);
+        let accepted = |key: Key| self.ledger.get(key).map(|entry| entry.accepted);
+        let oldest = self.returned.iter().filter_map(|&key| accepted(key)).min();
+        let front = self.waiting.iter().find_map(|&(_, key)| accepted(key));
         let oldest = oldest.into_iter().chain(front).min();
         let late = oldest.map(|oldest| oldest + self.limits.queue_timeout);
-        orphan.into_iter().chain(late).min()
+        soonest.into_iter().chain(late).min()
     }
 
     /// Takes nothing more.
@@ -335,10 +389,11 @@ impl<H: Clone> Fleet<H> {
         self.waiting_count = 0;
         self.orphans.clear();
         self.orphan_count = 0;
-        let open = self.ledger.drain().filter_map(|entry| {
-            let unwritten = entry.is_unwritten();
-            let why = if unwritten { Undelivered::Closed } else { Undelivered::PeerLost };
-            Some((entry.tag()?, why))
+        self.stats.notices_dropped += self.notices.clear() as u64;
+        let open = self.ledger.drain().map(|entry| {
+            let nobodys = entry.holders() == Holders::Nobody;
+            let why = if nobodys { Undelivered::Closed } else { Undelivered::PeerLost };
+            (entry.tag(), why)
         });
         open.collect()
     }
@@ -368,14 +423,16 @@ impl<H: Clone> Fleet<H> {
         LinkStats {
             peers: self.lanes.iter().flatten().map(peer).collect(),
             queued: self.waiting_count,
+            notices: self.notices.len(),
             open: self.ledger.len(),
             orphaned: self.orphan_count,
             ..self.stats.clone()
         }
     }
 
-    /// A lane with room, by the link's rule. What is sent again takes no part in trials.
-    fn choose(&mut self, is_repeated: bool) -> Option<usize> {
+    /// A lane with room, by the link's rule. Only requests that are sent once take part in trials,
+    /// and notices are no work.
+    fn choose(&mut self, need: Need) -> Option<usize> {
         let count = self.lanes.len();
         let has_choice = self.has_choice();
         let mut best: Option<(usize, usize)> = None;
@@ -384,8 +441,8 @@ impl<H: Clone> Fleet<H> {
             let Some(lane) = &self.lanes[index] else { continue };
             if lane.stalled
                 || lane.queued + lane.batch.len() >= self.limits.peer_queue_max
-                || lane.pending >= self.limits.pending_max
-                || has_choice && !lane.trust.suffices(is_repeated)
+                || need != Need::Notice && lane.pending >= self.limits.pending_max
+                || has_choice && !lane.trust.suffices(need != Need::Once)
             {
                 continue;
             }
@@ -405,42 +462,75 @@ impl<H: Clone> Fleet<H> {
         let Some(lane) = &mut self.lanes[index] else { return };
         let Some(entry) = self.ledger.get_mut(key) else { return };
         entry.place = Place::Queued(index);
-        lane.pending += usize::from(entry.is_request());
-        lane.queued += 1;
-        lane.queue.push_back(key);
+        match entry.delivery {
+            Delivery::Request { .. } => lane.pending += 1,
+            // Not even the end of its connection takes it back.
+            Delivery::Message { tag } => self.notices.shown(tag.conn),
+        }
         if let Trust::Trial { period } = lane.trust {
             lane.trust = Trust::None { until: entry.accepted + period, period };
         }
-        if !mem::replace(&mut lane.awake, true) {
-            effects.wake.push(lane.handle.clone());
+        lane.push(Item::Entry(key), effects);
+    }
+
+    fn assign_notice(&mut self, notice: Notice, index: usize, effects: &mut Effects<H>) {
+        if let Some(lane) = &mut self.lanes[index] {
+            lane.push(Item::Notice(notice), effects);
         }
     }
 
     /// Gives what waits to lanes with room.
     fn drain(&mut self, effects: &mut Effects<H>) {
-        while self.waiting_count > 0 {
-            let front = |queue: &mut VecDeque<Key>, ledger: &Ledger| {
-                while let Some(&key) = queue.front() {
-                    if ledger.get(key).is_some() {
-                        return true;
+        while let Some(source) = self.next_source() {
+            let Some(index) = self.choose(self.need(source)) else { return };
+            let key = match source {
+                Source::Returned => self.returned.pop_front(),
+                Source::Waiting => self.waiting.pop_front().map(|(_, key)| key),
+                Source::Notices => {
+                    if let Some(notice) = self.notices.next() {
+                        self.assign_notice(notice, index, effects);
                     }
-                    queue.pop_front();
+                    continue;
                 }
-                false
             };
-            let returned = front(&mut self.returned, &self.ledger);
-            if !returned && !front(&mut self.waiting, &self.ledger) {
-                return;
-            }
-            let queue = if returned { &self.returned } else { &self.waiting };
-            let next = queue.front().and_then(|&key| self.ledger.get(key));
-            let is_repeated = next.is_some_and(|entry| entry.retries > 0);
-            let Some(index) = self.choose(is_repeated) else { return };
-            let queue = if returned { &mut self.returned } else { &mut self.waiting };
-            let Some(key) = queue.pop_front() else { return };
+            let Some(key) = key else { return };
             self.waiting_count -= 1;
             self.assign(key, index, effects);
         }
+    }
+
+    fn need(&self, source: Source) -> Need {
+        let front = match source {
+            Source::Returned => self.returned.front().copied(),
+            Source::Waiting => self.waiting.front().map(|&(_, key)| key),
+            Source::Notices => return Need::Notice,
+        };
+        let entry = front.and_then(|key| self.ledger.get(key));
+        if entry.is_some_and(|entry| entry.retries > 0) { Need::Again } else { Need::Once }
+    }
+
+    /// Which queue goes on, its front being of something that is there.
+    fn next_source(&mut self) -> Option<Source> {
+        let mut waiting = None;
+        if self.waiting_count > 0 {
+            while let Some(&key) = self.returned.front() {
+                if self.ledger.get(key).is_some() {
+                    return Some(Source::Returned);
+                }
+                self.returned.pop_front();
+            }
+            while let Some(&(number, key)) = self.waiting.front() {
+                if self.ledger.get(key).is_some() {
+                    waiting = Some(number);
+                    break;
+                }
+                self.waiting.pop_front();
+            }
+        }
+        if self.notices.is_next(waiting) {
+            return Some(Source::Notices);
+        }
+        waiting.map(|_| Source::Waiting)
     }
 
     /// The first `written` messages of a lane's batch have been written.
@@ -449,7 +539,8 @@ impl<H: Clone> Fleet<H> {
         let written = written.min(lane.batch.len());
         lane.sent += written as u64;
         self.stats.sent += written as u64;
-        for key in lane.batch.drain(..written) {
+        for item in lane.batch.drain(..written) {
+            let Item::Entry(key) = item else { continue };
             let Some(entry) = self.ledger.get_mut(key) else { continue };
             if !entry.is_request() {
                 self.ledger.remove(key);
@@ -488,6 +579,19 @@ impl<H: Clone> Fleet<H> {
         }
     }
 
+    fn give_all_back(&mut self, items: &[Item]) {
+        for item in items {
+            if let Item::Entry(key) = *item {
+                self.give_back(key);
+            }
+        }
+        for item in items.iter().rev() {
+            if let Item::Notice(notice) = *item {
+                self.notices.give_back(notice);
+            }
+        }
+    }
+
     /// Back from a lane to the front of the link's queue.
     fn give_back(&mut self, key: Key) {
         self.detach(key);
@@ -499,8 +603,8 @@ impl<H: Clone> Fleet<H> {
 
     fn give_up(&mut self, key: Key, why: Undelivered, effects: &mut Effects<H>) {
         self.detach(key);
-        let tag = self.ledger.remove(key).as_ref().and_then(Entry::tag);
-        effects.fallen.extend(tag.map(|tag| (tag, why)));
+        let entry = self.ledger.remove(key);
+        effects.fallen.extend(entry.map(|entry| (entry.tag(), why)));
     }
 
     /// Keeps the queues from growing by keys of what was answered while it waited.
@@ -508,7 +612,17 @@ impl<H: Clone> Fleet<H> {
         let keys = self.returned.len() + self.waiting.len();
         if keys > 2 * self.waiting_count + COMPACT_SLACK {
             self.returned.retain(|&key| self.ledger.get(key).is_some());
-            self.waiting.retain(|&key| self.ledger.get(key).is_some());
+            self.waiting.retain(|&(_, key)| self.ledger.get(key).is_some());
+        }
+    }
+}
+
+impl<H: Clone> Lane<H> {
+    fn push(&mut self, item: Item, effects: &mut Effects<H>) {
+        self.queued += 1;
+        self.queue.push_back(item);
+        if !mem::replace(&mut self.awake, true) {
+            effects.wake.push(self.handle.clone());
         }
     }
 }

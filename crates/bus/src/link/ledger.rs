@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::events::{Delivery, Tag};
+use super::events::{Delivery, Holders, Tag};
 use super::slab::{Key, Slab};
 
 /// One message and where it is.
@@ -55,10 +55,9 @@ pub(super) struct Ends {
 }
 
 impl Entry {
-    pub(super) fn tag(&self) -> Option<Tag> {
+    pub(super) fn tag(&self) -> Tag {
         match self.delivery {
-            Delivery::Request { tag, .. } | Delivery::Message { tag } => Some(tag),
-            Delivery::Notice => None,
+            Delivery::Request { tag, .. } | Delivery::Message { tag } => tag,
         }
     }
 
@@ -75,9 +74,16 @@ impl Entry {
         matches!(self.place, Place::Waiting | Place::Queued(_))
     }
 
-    /// Two peers may answer it.
-    pub(super) fn is_replayed(&self) -> bool {
-        self.is_contested || self.retries > 0 && !self.is_unwritten()
+    /// Who may answer it.
+    pub(super) fn holders(&self) -> Holders {
+        if self.is_contested {
+            return Holders::Several;
+        }
+        match (self.retries > 0, self.is_unwritten()) {
+            (false, true) => Holders::Nobody,
+            (true, true) | (false, false) => Holders::One,
+            (true, false) => Holders::Several,
+        }
     }
 
     /// It must not be sent again; what is written of it need not be kept.
@@ -116,11 +122,11 @@ impl Ledger {
             same_tag: Links::default(),
             same_peer: Links::default(),
         });
-        let tag = self.entries.get(key).and_then(Entry::tag);
-        if let Some(tag) = tag {
-            let ends = self.by_tag.entry(tag).or_default();
-            append(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
-        }
+        let tag = match delivery {
+            Delivery::Request { tag, .. } | Delivery::Message { tag } => tag,
+        };
+        let ends = self.by_tag.entry(tag).or_default();
+        append(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
         key
     }
 
@@ -139,9 +145,7 @@ impl Ledger {
     /// Removes an entry that is on no peer's list.
     pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
         let tag = self.entries.get(key)?.tag();
-        if let Some(tag) = tag
-            && let Some(ends) = self.by_tag.get_mut(&tag)
-        {
+        if let Some(ends) = self.by_tag.get_mut(&tag) {
             unlink(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
             if ends.first.is_none() {
                 self.by_tag.remove(&tag);

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use zmtp::{Departure, Frame, Peer, PeerId, Traffic};
 
 use super::events::LinkEvents;
-use super::fleet::{Effects, Fleet};
+use super::fleet::{Effects, Fleet, Given};
 use super::spec::LinkLimits;
 use super::stats::LinkStats;
 
@@ -57,6 +57,10 @@ impl Core {
         for (tag, why) in effects.fallen {
             self.events.undelivered(tag, why);
         }
+        if effects.notices_dropped > 0 {
+            let dropped = effects.notices_dropped;
+            tracing::warn!(dropped, "no handler was there to hear of clients that have left");
+        }
         if effects.arm {
             self.armed.notify_one();
         }
@@ -101,7 +105,13 @@ impl Traffic for PushSide {
     }
 
     fn supply(&self, peer: &Peer, frames: &mut Vec<Frame>) {
-        let give = |message| frames.push(Frame::last(message));
+        let give = |given| {
+            let message = match given {
+                Given::Message(message) => message,
+                Given::Notice(notice) => self.0.events.notice(notice),
+            };
+            frames.push(Frame::last(message));
+        };
         let effects = self.0.fleet().take(peer.id(), Instant::now(), give);
         self.0.given.notify_waiters();
         self.0.carry_out(effects);

@@ -30,7 +30,11 @@ pub enum Balance {
 pub struct LinkLimits {
     /// Messages that wait for a peer; the next one is refused. 1000.
     pub queue_max: usize,
-    /// How long a message waits for a peer before it is undelivered. 10 s.
+    /// Notices that wait for a peer, beside those messages; 24 bytes each. 262,144: more than most
+    /// hosts have descriptors for, so that every client may leave at once.
+    pub notices_max: usize,
+    /// How long a message waits for a peer before it is undelivered, and notices after the last
+    /// peer has left. 10 s.
     pub queue_timeout: Duration,
     /// Longest reply frame; a peer that announces a longer one is dropped. 64 MiB.
     pub message_bytes_max: usize,
@@ -64,6 +68,7 @@ impl Default for LinkLimits {
     fn default() -> Self {
         Self {
             queue_max: 1000,
+            notices_max: 1 << 18,
             queue_timeout: Duration::from_secs(10),
             message_bytes_max: 64 << 20,
             peer_queue_max: 1000,

@@ -11,6 +11,8 @@ pub struct LinkStats {
     pub publishers: Vec<String>,
     /// Messages that wait for a peer.
     pub queued: usize,
+    /// Notices that wait for a peer.
+    pub notices: usize,
     /// Requests known to the link: waiting, or with a peer and unanswered.
     pub open: usize,
     /// Of these, requests whose peer has just left, and whose answer may still come.
@@ -27,7 +29,7 @@ pub struct LinkStats {
     pub timeouts: u64,
     /// Requests given up because their peer was lost.
     pub lost: u64,
-    /// Notices dropped because there was no peer.
+    /// Notices dropped because there was no peer, or too many waited.
     pub notices_dropped: u64,
 }
 

@@ -26,6 +26,10 @@ impl LinkEvents for Ear {
         self.0.send(Heard::Message(message)).ok();
     }
 
+    fn notice(&self, notice: Notice) -> Bytes {
+        format!("bye {}", notice.conn).into()
+    }
+
     fn undelivered(&self, tag: Tag, why: Undelivered) {
         self.0.send(Heard::Undelivered(tag.conn, why)).ok();
     }
@@ -202,8 +206,8 @@ async fn without_a_peer_requests_time_out() {
     let mut bound = bound(limits).await;
     bound.send("a", true);
     let left = bound.send("b", true);
-    let third = Outgoing { message: "c".into(), delivery: Delivery::Notice };
-    assert_eq!(bound.link.send(third), Err(NotSent::NoPeer));
+    let notice = Notice { conn: 7, news: News::Left };
+    assert_eq!(bound.link.notify(notice), Err(NotSent::NoPeer));
     let third = Outgoing { message: "c".into(), delivery: Delivery::Message { tag: left } };
     assert_eq!(bound.link.send(third), Err(NotSent::QueueFull));
     bound.link.answered(left);
@@ -274,7 +278,7 @@ async fn an_answer_may_come_after_its_handlers_requests_have_ended() {
     drop(pull);
     until(|| bound.link.peers() == 0).await;
     assert_eq!((bound.link.stats().orphaned, bound.link.stats().lost), (1, 0));
-    assert!(!bound.link.answered(tag));
+    assert_eq!(bound.link.answered(tag), Holders::One);
     assert_eq!(bound.link.stats().open, 0);
     assert!(bound.heard.try_recv().is_err());
 }
@@ -304,4 +308,25 @@ async fn an_earlier_time_is_noticed_when_limits_change() {
     bound.send("waits", true);
     bound.link.adopt(LinkLimits { queue_timeout: Duration::from_millis(20), ..limits });
     assert_eq!(bound.next().await, Heard::Undelivered(1, Undelivered::NoHandler));
+}
+
+/// As when all clients of a chat leave at once while its handler is busy.
+#[tokio::test]
+async fn a_busy_handler_hears_every_notice() {
+    let limits = LinkLimits { queue_max: 2, ..LinkLimits::default() };
+    let mut bound = bound(limits).await;
+    let mut busy = bound.puller().await;
+    until(|| bound.link.peers() == 1).await;
+    bound.send(vec![b'x'; 16 << 20], true);
+    for conn in 0..10_000 {
+        bound.link.notify(Notice { conn, news: News::Left }).unwrap();
+    }
+    assert!(bound.link.stats().notices > 0, "more than a peer's queue holds");
+    let got = read_to(&mut busy, b"bye 9999").await;
+    // Each frame begins with a NUL and its length.
+    let conns = got.split(|byte| *byte == 0).filter_map(|frame| {
+        std::str::from_utf8(frame.get(1..)?).ok()?.strip_prefix("bye ")?.parse::<u64>().ok()
+    });
+    assert!(conns.eq(0..10_000));
+    assert!(bound.heard.try_recv().is_err());
 }

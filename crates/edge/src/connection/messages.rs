@@ -31,6 +31,7 @@ impl<S: Service> Connection<S> {
         let backlog = self.backlog.get_or_insert_with(new);
         let place = match backlog.place(self.entry.line(), message.body.len()).await {
             Ok(place) => place,
+            Err(Fault { kind: FaultKind::Killed(reason), .. }) => return Err(reason.into()),
             Err(fault) => return Err(self.refuse(fault, rules).await),
         };
         let taken = self.edge.service().message(SocketMessage {

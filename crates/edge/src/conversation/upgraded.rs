@@ -91,7 +91,8 @@ impl Conversation<'_> {
         self.over(reason)
     }
 
-    fn over(&self, reason: CloseReason) -> Relayed {
+    /// The exchange ends without another word.
+    pub fn over(&self, reason: CloseReason) -> Relayed {
         debug_assert!(self.is_upgraded(), "only an upgraded conversation ends without HTTP");
         self.relayed(Some(reason))
     }

@@ -1,55 +1,56 @@
-//! Which connections a handler has just been told to be gone.
+//! Which connections a handler has been told to be gone: once each.
 
 use edge::ConnId;
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How long replies to a dead connection are taken for those that were on their way when its
-/// notice was sent, or for the answer to it. After that, whoever still writes has not heard: a
-/// notice reaches one of the processes that share the link.
-const ECHO: Duration = Duration::from_secs(1);
+/// Connections that are remembered singly; about 12 bytes each. Replies to older ones stay without
+/// a notice.
+const REMEMBERED_MAX: usize = 65_536;
 
-/// Notices per second and link that are kept apart; beyond that some are repeated early.
-const REMEMBERED_MAX: usize = 4096;
-
-/// Remembers the last notices, so that a handler that answers notices can't start a storm.
+/// What was told, so that a handler which answers notices, however late, can't start a storm.
 #[derive(Debug, Default)]
-pub(super) struct Notified(Mutex<Recent>);
+pub(super) struct Notified(Mutex<Told>);
 
 #[derive(Debug, Default)]
-struct Recent {
-    told: HashMap<u64, Instant>,
-    /// Oldest first; may hold what was forgotten or told again.
-    order: VecDeque<(u64, Instant)>,
+struct Told {
+    conns: BTreeSet<u64>,
+    /// Below this, replies bring no notice: numbers rise, so these connections are the oldest.
+    floor: u64,
 }
 
 impl Notified {
-    /// Whether a notice for `conn` is to be sent; it then counts as sent, unless `forget` is
-    /// called.
-    pub(super) fn is_due(&self, conn: ConnId, now: Instant) -> bool {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(&(oldest, when)) = recent.order.front() {
-            if recent.order.len() < REMEMBERED_MAX && now.duration_since(when) < ECHO {
-                break;
-            }
-            recent.order.pop_front();
-            if recent.told.get(&oldest) == Some(&when) {
-                recent.told.remove(&oldest);
-            }
-        }
-        if recent.told.contains_key(&conn.0) {
-            return false;
-        }
-        recent.told.insert(conn.0, now);
-        recent.order.push_back((conn.0, now));
-        true
+    /// `conn` has ended: whether that is still to be told.
+    pub(super) fn ends(&self, conn: ConnId) -> bool {
+        self.told().insert(conn)
     }
 
-    /// The notice was not sent.
+    /// A reply names `conn`, which is gone: whether that is still to be told. It then counts as
+    /// told, unless `forget` is called.
+    pub(super) fn is_due(&self, conn: ConnId) -> bool {
+        let mut told = self.told();
+        conn.0 >= told.floor && told.insert(conn)
+    }
+
+    /// The notice was not sent, or the connection is alive.
     pub(super) fn forget(&self, conn: ConnId) {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.told.remove(&conn.0);
+        self.told().conns.remove(&conn.0);
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn insert(&mut self, conn: ConnId) -> bool {
+        let is_new = self.conns.insert(conn.0);
+        if self.conns.len() > REMEMBERED_MAX
+            && let Some(oldest) = self.conns.pop_first()
+        {
+            self.floor = self.floor.max(oldest.saturating_add(1));
+        }
+        is_new
     }
 }
 
@@ -58,36 +59,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_told_again_when_the_echo_is_over() {
-        let (notified, start) = (Notified::default(), Instant::now());
-        let at = |millis| start + Duration::from_millis(millis);
-        assert!(notified.is_due(ConnId(1), at(0)));
-        assert!(!notified.is_due(ConnId(1), at(500)));
-        assert!(notified.is_due(ConnId(2), at(500)));
-        assert!(!notified.is_due(ConnId(1), at(999)));
-        assert!(notified.is_due(ConnId(1), at(1000)));
-        assert!(!notified.is_due(ConnId(2), at(1499)));
-        assert!(!notified.is_due(ConnId(1), at(1500)));
-        assert!(notified.is_due(ConnId(2), at(1500)));
+    fn a_connection_is_told_once_whichever_way_it_comes() {
+        let notified = Notified::default();
+        assert!(notified.ends(ConnId(1)));
+        assert!(!notified.is_due(ConnId(1)));
+        assert!(notified.is_due(ConnId(2)), "nobody knew it");
+        assert!(!notified.is_due(ConnId(2)));
+        assert!(!notified.ends(ConnId(2)), "a reply came between its end and this");
+        assert!(notified.is_due(ConnId(0)));
+        assert!(notified.is_due(ConnId(7)));
+        notified.forget(ConnId(7));
+        assert!(notified.ends(ConnId(7)), "the number was guessed before its connection came");
     }
 
     #[test]
     fn a_notice_that_was_not_sent_does_not_count() {
-        let (notified, now) = (Notified::default(), Instant::now());
-        assert!(notified.is_due(ConnId(1), now));
+        let notified = Notified::default();
+        assert!(notified.ends(ConnId(1)));
         notified.forget(ConnId(1));
-        assert!(notified.is_due(ConnId(1), now));
-        assert!(!notified.is_due(ConnId(1), now));
+        assert!(notified.is_due(ConnId(1)));
+        assert!(!notified.is_due(ConnId(1)));
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let (notified, now) = (Notified::default(), Instant::now());
-        for conn in 0..=REMEMBERED_MAX as u64 {
-            assert!(notified.is_due(ConnId(conn), now));
-        }
-        assert!(notified.is_due(ConnId(0), now), "the oldest is forgotten");
-        assert!(!notified.is_due(ConnId(REMEMBERED_MAX as u64), now));
-        assert!(notified.0.lock().unwrap().order.len() <= REMEMBERED_MAX);
+    fn what_is_forgotten_is_not_told_again() {
+        let (notified, count) = (Notified::default(), 2 * REMEMBERED_MAX as u64);
+        assert!(notified.is_due(ConnId(u64::MAX)), "from the time of another process");
+        assert!((1..=count).all(|conn| notified.ends(ConnId(conn))));
+        assert!(
+            (1..=count).all(|conn| !notified.is_due(ConnId(conn))),
+            "a handler answers them all"
+        );
+        assert!(!notified.is_due(ConnId(u64::MAX)));
+        assert!(notified.is_due(ConnId(count + 1)));
+        assert!(notified.told().conns.len() <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn the_end_of_an_old_connection_is_told() {
+        let notified = Notified::default();
+        assert!((2..=2 * REMEMBERED_MAX as u64).all(|conn| notified.ends(ConnId(conn))));
+        assert!(notified.ends(ConnId(1)));
+        assert!(!notified.is_due(ConnId(1)));
     }
 }

@@ -1,17 +1,18 @@
 //! What comes back from handlers: replies for clients, and requests that got none.
 
-use super::HandlerLink;
 use super::contested::Contested;
 use super::sendfile::file_reply;
+use super::{HandlerLink, wire_protocol};
 use arc_swap::ArcSwap;
-use bus::{LinkEvents, Publisher, Tag, Undelivered};
-use bytes::Bytes;
+use bus::{LinkEvents, News, Notice, Publisher, Tag, Undelivered};
+use bytes::{Bytes, BytesMut};
 use edge::{AudienceId, ConnId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Registry};
 use http1::Limit;
 use site::{Limits, Options};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use wire::reply::{Extended, Reply, ReplyBody};
+use wire::request::{encode_credits, encode_disconnect};
 
 /// How much of a malformed reply stands in the log.
 const SHOWN_BYTES: usize = 80;
@@ -39,6 +40,7 @@ pub(super) struct ReplyTerms {
 #[derive(Debug)]
 pub(super) struct Replies {
     pub(super) id: AudienceId,
+    pub(super) handler: Arc<site::Handler>,
     pub(super) registry: Arc<Registry>,
     pub(super) terms: Arc<ArcSwap<ReplyTerms>>,
     pub(super) link: Arc<OnceLock<Weak<HandlerLink>>>,
@@ -101,6 +103,18 @@ impl LinkEvents for Replies {
         }
     }
 
+    fn notice(&self, notice: Notice) -> Bytes {
+        let (sender, protocol) = (&self.handler.send_ident, wire_protocol(self.handler.protocol));
+        let mut message = BytesMut::with_capacity(sender.len() + 96);
+        match notice.news {
+            News::Left => encode_disconnect(sender, notice.conn, protocol, &mut message),
+            News::Written(bytes) => {
+                encode_credits(sender, notice.conn, bytes, protocol, &mut message);
+            }
+        }
+        message.freeze()
+    }
+
     fn undelivered(&self, tag: Tag, why: Undelivered) {
         let why = match why {
             Undelivered::NoHandler | Undelivered::Busy | Undelivered::Closed => Failure::NoHandler,
@@ -136,7 +150,7 @@ impl Replies {
             Delivered::Queued | Delivered::Closing => {}
             Delivered::Gone => {
                 if let Some(link) = self.link.get().and_then(Weak::upgrade) {
-                    link.notify(conn);
+                    link.miss(conn);
                 }
             }
             Delivered::Overflow(Limit::Credits) => {

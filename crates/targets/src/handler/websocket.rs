@@ -4,7 +4,7 @@ use super::message::{Written, encode_frame, headers};
 use super::{HandlerLink, Terms, tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bus::{Delivery, Outgoing};
+use bus::{Delivery, Holders, Outgoing};
 use bytes::Bytes;
 use edge::{Audience, Backlog, Exchange, Fault, FaultKind, Reading, Relayed, Spoken, Turn};
 use http1::{CloseReason, Framing, RequestHead};
@@ -71,7 +71,11 @@ impl HandlerLink {
             }
         }
         // Its handler owes no answer any more: each message may go to another one.
-        self.link.answered(tag(exchange));
+        if self.link.answered(tag(exchange)) == Holders::Several {
+            // A second 101 would stand among the frames.
+            let word = close_frame(code::TRY_AGAIN_LATER, "Two handlers may have answered.");
+            return Ok(exchange.client.say_last(word, CloseReason::HandlerLost).await);
+        }
         Ok(self.messages(exchange, terms).await)
     }
 
@@ -100,6 +104,9 @@ impl HandlerLink {
             match self.pass_on(exchange, &mut messages, bytes).await {
                 Ok(()) => {}
                 Err(End::Client(violation)) => return violated(exchange, violation).await,
+                Err(End::Handler(Fault { kind: FaultKind::Killed(reason), .. })) => {
+                    return exchange.client.over(reason);
+                }
                 Err(End::Handler(fault)) => return refuse(exchange, &fault).await,
             }
         }

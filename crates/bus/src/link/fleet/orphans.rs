@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Effects, Fleet};
+use super::{Effects, Fleet, Item};
 use crate::link::events::{Tag, Undelivered};
 use crate::link::ledger::Place;
 use crate::link::slab::Key;
@@ -35,11 +35,11 @@ impl<H: Clone> Fleet<H> {
         match self.ledger.get(key).map(|entry| entry.place) {
             Some(Place::Waiting) => {
                 self.returned.retain(|&queued| queued != key);
-                self.waiting.retain(|&queued| queued != key);
+                self.waiting.retain(|&(_, queued)| queued != key);
             }
             Some(Place::Queued(index)) => {
                 if let Some(lane) = &mut self.lanes[index] {
-                    lane.queue.retain(|&queued| queued != key);
+                    lane.queue.retain(|&queued| queued != Item::Entry(key));
                 }
             }
             _ => {}
@@ -73,7 +73,7 @@ impl<H: Clone> Fleet<H> {
                 entry.retries += 1;
                 entry.accepted = now;
                 self.stats.retries += 1;
-                effects.repeated.extend(entry.tag());
+                effects.repeated.push(entry.tag());
                 self.give_back(key);
             } else {
                 self.stats.lost += u64::from(!self.closed);

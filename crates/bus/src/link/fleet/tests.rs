@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::link::events::Overdue;
+use crate::link::events::{News, Overdue};
 
 struct Table {
     fleet: Fleet<PeerId>,
@@ -33,8 +33,9 @@ fn request(conn: u64, replayable: bool) -> Outgoing {
     Outgoing { message: conn.to_string().into(), delivery }
 }
 
-fn bye() -> Outgoing {
-    Outgoing { message: "bye".into(), delivery: Delivery::Notice }
+fn message(conn: u64) -> Outgoing {
+    let delivery = Delivery::Message { tag: tag(conn) };
+    Outgoing { message: format!("m{conn}").into(), delivery }
 }
 
 impl Table {
@@ -53,6 +54,12 @@ impl Table {
         Ok(())
     }
 
+    fn bye(&mut self, conn: u64) -> Result<(), NotSent> {
+        let effects = self.fleet.notify(Notice { conn, news: News::Left })?;
+        self.note(effects);
+        Ok(())
+    }
+
     fn requests(&mut self, conns: impl IntoIterator<Item = u64>) {
         for conn in conns {
             self.send(request(conn, true), 0).unwrap();
@@ -66,10 +73,14 @@ impl Table {
 
     fn take(&mut self, peer: PeerId) -> String {
         let mut batch = Vec::new();
-        let effects = self.fleet.take(peer, self.at(1), |message| batch.push(message));
+        let effects = self.fleet.take(peer, self.at(1), |given| {
+            batch.push(match given {
+                Given::Message(message) => String::from_utf8_lossy(&message).into_owned(),
+                Given::Notice(notice) => format!("bye{}", notice.conn),
+            });
+        });
         self.note(effects);
-        let texts: Vec<_> = batch.iter().map(|m| String::from_utf8_lossy(m)).collect();
-        texts.join(" ")
+        batch.join(" ")
     }
 
     fn overdue(&mut self, conn: u64, second: u64) -> Overdue {
@@ -89,12 +100,11 @@ impl Table {
         self.note(effects);
     }
 
-    /// Whether it was replayed.
-    fn answer(&mut self, conn: u64) -> bool {
+    fn answer(&mut self, conn: u64) -> Holders {
         let effects = self.fleet.answered(tag(conn));
-        let replayed = effects.replayed;
+        let holders = effects.holders;
         self.note(effects);
-        replayed
+        holders
     }
 
     fn begin(&mut self, conn: u64) {
@@ -174,17 +184,15 @@ fn a_sleeping_peer_is_woken_once() {
 #[test]
 fn notices_need_a_peer_and_messages_wait() {
     let mut t = table(LinkLimits::default());
-    let notice = bye();
-    let message = Outgoing { message: "frame".into(), delivery: Delivery::Message { tag: tag(7) } };
-    assert_eq!(t.send(notice.clone(), 0), Err(NotSent::NoPeer));
-    t.send(message.clone(), 0).unwrap();
+    assert_eq!(t.bye(6), Err(NotSent::NoPeer));
+    t.send(message(7), 0).unwrap();
     t.join(1);
-    t.send(notice, 0).unwrap();
-    assert_eq!([t.take(1), t.take(1)], ["frame bye", ""]);
+    t.bye(6).unwrap();
+    assert_eq!([t.take(1), t.take(1)], ["m7 bye6", ""]);
     let stats = t.stats();
     assert_eq!((stats.notices_dropped, stats.open, stats.sent), (1, 0, 2));
     t.leave(1, 0);
-    t.send(message, 0).unwrap();
+    t.send(message(7), 0).unwrap();
     t.expire(100);
     assert_eq!(t.fallen, [(7, Undelivered::NoHandler)]);
 }
@@ -269,7 +277,7 @@ fn an_answer_that_comes_after_its_peer_has_left_counts() {
     assert_eq!(t.take(1), "0 1 2");
     t.leave(1, 3);
     assert_eq!(t.fleet.next_expiry(), Some(t.at(2) + Duration::from_millis(500)));
-    assert!(!t.answer(0) && !t.answer(1));
+    assert_eq!([0, 1].map(|conn| t.answer(conn)), [Holders::One; 2]);
     t.join(2);
     t.expire(3);
     assert_eq!(t.take(2), "");
@@ -303,7 +311,7 @@ fn an_answer_that_has_begun_is_not_asked_for_again() {
     assert_eq!(t.fallen, [(0, Undelivered::PeerLost), (1, Undelivered::PeerLost)]);
     t.join(2);
     assert_eq!(t.take(2), "2");
-    assert!(t.answer(2), "two peers may answer it");
+    assert_eq!(t.answer(2), Holders::Several);
 }
 
 #[test]
@@ -337,7 +345,7 @@ fn a_request_that_waits_for_its_first_peer_is_sent_whatever_its_client_has_had()
     t.begin(0);
     t.join(1);
     assert_eq!(t.take(1), "0");
-    assert!(!t.answer(0));
+    assert_eq!(t.answer(0), Holders::One);
 }
 
 #[test]
@@ -373,8 +381,8 @@ fn a_late_answer_is_asked_of_another_peer() {
     assert_eq!(t.take(2), "10");
     assert_eq!(t.overdue(10, 9), Overdue::GiveUp, "no second retry");
     assert_eq!(t.overdue(11, 9), Overdue::GiveUp, "not idempotent");
-    assert!(t.fleet.answered(tag(10)).replayed);
-    assert!(!t.fleet.answered(tag(11)).replayed);
+    assert_eq!(t.answer(10), Holders::Several);
+    assert_eq!(t.answer(11), Holders::One);
     assert_eq!((t.stats().open, t.stats().retries), (0, 1));
 }
 
@@ -494,6 +502,7 @@ enum Act {
     Leave(usize, usize),
     Begin(usize),
     Overdue(usize),
+    Bye,
     Expire,
 }
 
@@ -507,6 +516,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (any::<usize>(), 0usize..4).prop_map(|(p, n)| Act::Leave(p, n)),
         1 => any::<usize>().prop_map(Act::Begin),
         1 => any::<usize>().prop_map(Act::Overdue),
+        2 => Just(Act::Bye),
         1 => Just(Act::Expire),
     ];
     proptest::collection::vec(act, 0..200)
@@ -519,7 +529,7 @@ proptest! {
         let limits =
             LinkLimits { pending_max, peer_queue_max, queue_max: 10, ..LinkLimits::default() };
         let mut t = table(limits);
-        let (mut next, mut open) = (0u64, BTreeSet::new());
+        let (mut next, mut open, mut byes) = (0u64, BTreeSet::new(), BTreeSet::new());
         let mut batches: BTreeMap<PeerId, usize> = BTreeMap::new();
         for (second, act) in acts.into_iter().enumerate() {
             let peer = |n: usize, peers: &BTreeMap<PeerId, usize>| {
@@ -548,7 +558,11 @@ proptest! {
                         let batch = t.take(peer);
                         let texts: Vec<_> = batch.split_terminator(' ').collect();
                         for text in &texts {
-                            prop_assert!(open.contains(&text.parse().unwrap()));
+                            if let Some(conn) = text.strip_prefix("bye") {
+                                prop_assert!(byes.contains(&conn.parse::<u64>().unwrap()));
+                            } else {
+                                prop_assert!(open.contains(&text.parse().unwrap()));
+                            }
                         }
                         batches.insert(peer, texts.len());
                     }
@@ -574,6 +588,11 @@ proptest! {
                         t.overdue(conn, second as u64 + 1);
                     }
                 }
+                Act::Bye => {
+                    if t.bye(next).is_ok() {
+                        byes.insert(next);
+                    }
+                }
                 Act::Expire => t.expire(second as u64),
             }
             for (conn, _) in t.fallen.drain(..) {
@@ -583,6 +602,7 @@ proptest! {
             let with_peers: usize = stats.peers.iter().map(|peer| peer.pending).sum();
             prop_assert_eq!(stats.open, open.len());
             prop_assert_eq!(stats.queued + with_peers + stats.orphaned, open.len());
+            prop_assert!(stats.notices_dropped > 0 || stats.notices <= byes.len());
             prop_assert!(stats.peers.iter().all(|peer| peer.pending <= pending_max));
         }
         let left: BTreeSet<_> = t.fleet.give_up_all().into_iter().map(|(tag, _)| tag.conn).collect();
@@ -591,14 +611,134 @@ proptest! {
 }
 
 #[test]
-fn notices_have_room_of_their_own() {
-    let mut t = table(LinkLimits { queue_max: 2, peer_queue_max: 1, ..LinkLimits::default() });
+fn notices_take_no_room_from_requests_and_are_not_given_up() {
+    let limits = LinkLimits { queue_max: 2, notices_max: 3, ..LinkLimits::default() };
+    let mut t = table(LinkLimits { peer_queue_max: 1, ..limits });
     t.join(1);
-    t.requests(1..=3);
+    t.requests([1]);
+    for conn in 11..=13 {
+        t.bye(conn).unwrap();
+    }
+    assert_eq!(t.bye(14), Err(NotSent::QueueFull));
+    t.requests([2, 3]);
     assert_eq!(t.send(request(4, true), 0), Err(NotSent::QueueFull));
-    t.send(bye(), 0).unwrap();
-    t.send(bye(), 0).unwrap();
-    assert_eq!(t.send(bye(), 0), Err(NotSent::QueueFull), "and a bound");
+    t.expire(100);
+    assert_eq!(t.fallen, [(2, Undelivered::Busy), (3, Undelivered::Busy)]);
     let taken: Vec<String> = (0..5).map(|_| t.take(1)).collect();
-    assert_eq!(taken, ["1", "2", "3", "bye", "bye"]);
+    assert_eq!(taken, ["1", "bye11", "bye12", "bye13", ""]);
+    assert_eq!((t.stats().notices, t.stats().notices_dropped), (0, 1));
+}
+
+#[test]
+fn a_notice_overtakes_nothing_that_its_client_has_said() {
+    let mut t = table(LinkLimits { peer_queue_max: 2, pending_max: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.requests([1]);
+    for outgoing in [message(7), message(8)] {
+        t.send(outgoing, 0).unwrap();
+    }
+    t.bye(7).unwrap();
+    t.send(message(9), 0).unwrap();
+    t.bye(8).unwrap();
+    assert_eq!(t.take(1), "1");
+    t.answer(1);
+    let taken: Vec<String> = (0..3).map(|_| t.take(1)).collect();
+    assert_eq!(taken, ["m7 m8", "bye7 m9", "bye8"]);
+}
+
+#[test]
+fn a_peer_with_all_the_requests_it_takes_still_hears_notices() {
+    let mut t = table(LinkLimits { pending_max: 1, ..LinkLimits::default() });
+    t.join(1);
+    t.requests([1]);
+    assert_eq!(t.take(1), "1");
+    t.bye(5).unwrap();
+    assert_eq!(t.take(1), "bye5");
+}
+
+#[test]
+fn notices_of_a_lost_peer_go_on_and_wait_for_one_in_vain_only_so_long() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    for conn in 11..=14 {
+        t.bye(conn).unwrap();
+    }
+    assert_eq!(t.take(1), "bye11 bye13");
+    t.leave(1, 1);
+    assert_eq!(t.take(2), "bye12 bye14 bye13");
+    t.stalled(2, 1);
+    assert_eq!((t.stats().notices, t.stats().peers[0].queued), (2, 1));
+    t.leave(2, 1);
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(12)));
+    t.expire(11);
+    t.join(3);
+    assert_eq!(t.take(3), "bye14 bye13");
+    t.leave(3, 0);
+    t.expire(12);
+    assert_eq!((t.stats().notices, t.stats().notices_dropped), (0, 2));
+    assert_eq!(t.fleet.next_expiry(), None);
+}
+
+#[test]
+fn nobody_hears_of_a_client_that_nobody_has_seen() {
+    let mut t = table(LinkLimits { queue_max: 1, peer_queue_max: 2, ..LinkLimits::default() });
+    for conn in 1..=5 {
+        t.fleet.introduce(conn);
+    }
+    t.join(9);
+    // One is taken, one leaves the peer's queue with its client, one waits in vain, one is refused,
+    // and one has its message still before it.
+    t.requests([1]);
+    assert_eq!(t.take(9), "1");
+    t.requests([2, 3]);
+    assert_eq!(t.send(request(4, true), 0), Err(NotSent::QueueFull));
+    t.expire(10);
+    t.answer(2);
+    t.send(message(5), 10).unwrap();
+    for conn in 1..=5 {
+        t.bye(conn).unwrap();
+    }
+    let taken: Vec<String> = (0..4).map(|_| t.take(9)).collect();
+    assert_eq!(taken.join(" ").trim_end(), "m5 bye1 bye5");
+    assert!(t.fleet.notices.is_empty());
+}
+
+#[test]
+fn what_a_peer_has_had_is_never_undelivered() {
+    for is_closed in [false, true] {
+        let mut t = table(LinkLimits::default());
+        t.join(1);
+        t.requests([0]);
+        assert_eq!(t.take(1), "0");
+        t.leave(1, 1);
+        t.requests([1]);
+        // The grace is over: it waits for a second peer, and the first may answer yet.
+        t.expire(3);
+        assert_eq!((t.stats().queued, t.stats().retries), (2, 1));
+        if is_closed {
+            let open = t.fleet.give_up_all();
+            assert_eq!(open, [(tag(0), Undelivered::PeerLost), (tag(1), Undelivered::Closed)]);
+        } else {
+            t.expire(13);
+            t.fallen.sort_by_key(|(conn, _)| *conn);
+            assert_eq!(t.fallen, [(0, Undelivered::PeerLost), (1, Undelivered::NoHandler)]);
+        }
+    }
+}
+
+#[test]
+fn who_may_answer_is_known_wherever_it_is() {
+    let mut t = table(LinkLimits::default());
+    t.requests(0..5);
+    assert_eq!(t.answer(0), Holders::Nobody);
+    t.join(1);
+    assert_eq!(t.answer(1), Holders::Nobody);
+    assert_eq!(t.take(1), "2 3 4");
+    assert_eq!(t.answer(2), Holders::One);
+    t.leave(1, 3);
+    t.expire(3);
+    assert_eq!(t.answer(3), Holders::One);
+    t.join(2);
+    assert_eq!(t.take(2), "4");
+    assert_eq!([t.answer(4), t.answer(4)], [Holders::Several, Holders::Nobody]);
 }
