@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::link::events::{News, Overdue};
+use crate::link::spec::Balance;
 
 struct Table {
     fleet: Fleet<PeerId>,
@@ -489,7 +490,7 @@ fn keys_of_what_was_answered_do_not_pile_up() {
         t.requests([conn]);
         t.answer(conn);
     }
-    assert!(t.fleet.waiting.len() <= COMPACT_SLACK);
+    assert!(t.fleet.waiting.len() <= queues::COMPACT_SLACK);
 }
 
 #[derive(Debug, Clone)]
