@@ -11,7 +11,7 @@ pub(crate) use client::Client;
 pub(crate) use handler::{Handler, Message, asked, ok};
 pub(crate) use load::{Counts, Habits, Load};
 pub(crate) use mongrel2::Mongrel2;
-pub(crate) use programs::{Program, Speaks, token_handler};
+pub(crate) use programs::{Program, Sockets, Speaks, token_handler};
 pub(crate) use site::{HandlerSpec, SiteBuilder};
 
 use server::{Boot, Server};
@@ -167,6 +167,17 @@ pub(crate) fn python() -> String {
 /// Whether it has; on a build machine it must.
 pub(crate) fn has_pyzmq() -> bool {
     is_there(std::process::Command::new(python()).args(["-c", "import zmq"]), "pyzmq")
+}
+
+/// Returns once somebody listens there.
+pub(crate) async fn until_listening(addr: SocketAddr) {
+    let mut again = tokio::time::interval(Duration::from_millis(20));
+    within(async {
+        while tokio::net::TcpStream::connect(addr).await.is_err() {
+            again.tick().await;
+        }
+    })
+    .await;
 }
 
 /// Whether a probe succeeds; on a build machine it must.

@@ -1,6 +1,6 @@
 //! The same hello in several languages, each as the manual prints it, each answering a request.
 
-use crate::harness::{Client, HandlerSpec, Running, SiteBuilder, within};
+use crate::harness::{Client, HandlerSpec, Running, SiteBuilder, free_ports, within};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -68,6 +68,17 @@ const LANGUAGES: &[Language] = &[
         run: &["{out}"],
         file: "hello.go",
     },
+    // JeroMQ as Debian has it speaks ZMTP 2.0, and TCP only.
+    Language {
+        name: "Java",
+        probe: (
+            &["sh", "-c", "javac -version && test -f /usr/share/java/jeromq.jar"],
+            "apt install default-jdk-headless libjeromq-java",
+        ),
+        build: None,
+        run: &["java", "-cp", "/usr/share/java/jeromq.jar", "{source}"],
+        file: "Hello.java",
+    },
 ];
 
 /// A program that ends with its test.
@@ -106,6 +117,15 @@ fn is_there(language: &Language) -> bool {
     is_there
 }
 
+fn over_tcp() -> HandlerSpec {
+    let [send, recv] = free_ports();
+    HandlerSpec {
+        send_spec: format!("tcp://127.0.0.1:{send}"),
+        recv_spec: format!("tcp://127.0.0.1:{recv}"),
+        protocol: "json",
+    }
+}
+
 async fn check(name: &str) {
     let language = LANGUAGES.iter().find(|language| language.name == name).unwrap();
     if !is_there(language) {
@@ -121,8 +141,9 @@ async fn check(name: &str) {
         build.env("HOME", folder.path());
         assert!(build.status().unwrap().success(), "{name} does not build");
     }
-    let server = Running::start(&SiteBuilder::new().handler("/", "main")).await;
-    let spec = HandlerSpec::named("main").within(server.folder());
+    let spec = if name == "Java" { over_tcp() } else { HandlerSpec::named("main") };
+    let server = Running::start(&SiteBuilder::new().handler_with("/", &spec)).await;
+    let spec = spec.within(server.folder());
     let mut run = command(language.run, &source, &out);
     let _program = Program(run.args([&spec.send_spec, &spec.recv_spec]).spawn().unwrap());
     let reply = within(async {
@@ -181,4 +202,9 @@ async fn c_says_hello() {
 #[tokio::test]
 async fn go_says_hello() {
     check("Go").await;
+}
+
+#[tokio::test]
+async fn java_says_hello() {
+    check("Java").await;
 }

@@ -5,6 +5,7 @@
 mod harness;
 
 mod access_log;
+mod cluster;
 mod control_port;
 mod corpus;
 mod differential;

@@ -8,14 +8,13 @@ mod fleet;
 
 use crate::harness::{
     Counts, Habits, HandlerSpec, Load, Mongrel2, Program, SiteBuilder, UUID, free_ports, has_pyzmq,
-    until, within,
+    until, until_listening,
 };
 use fleet::{Dice, Fleet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use store::Cell;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(2);
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -70,13 +69,7 @@ async fn start(folder: &TempDir, site: SiteBuilder, port: u16) -> Option<Server>
     site.write(folder.path());
     let server = Program::server(folder.path(), UUID);
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut again = tokio::time::interval(Duration::from_millis(20));
-    within(async {
-        while TcpStream::connect(addr).await.is_err() {
-            again.tick().await;
-        }
-    })
-    .await;
+    until_listening(addr).await;
     Some(Server::Ours(server))
 }
 

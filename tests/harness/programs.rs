@@ -79,18 +79,29 @@ pub(crate) enum Speaks {
     Sdk,
 }
 
-/// A handler that echoes each request's token; connected to each pair of specs.
-pub(crate) fn token_handler(speaks: Speaks, specs: &[(String, String)]) -> Program {
+/// The sockets that one server binds for handlers, and what their replies must begin with.
+#[derive(Clone, Debug)]
+pub(crate) struct Sockets {
+    pub(crate) sender: String,
+    pub(crate) send_spec: String,
+    pub(crate) recv_spec: String,
+}
+
+/// A handler of each of these servers that echoes a request's token. It says `ready` once for each.
+pub(crate) fn token_handler(speaks: Speaks, servers: &[Sockets]) -> Program {
     let mut command = match speaks {
         Speaks::Libzmq => {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/token_handler.py");
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/cluster/echo.py");
             let mut command = Command::new(super::python());
             command.arg(script);
             command
         }
         Speaks::Sdk => Command::new(env!("CARGO_BIN_EXE_token_handler")),
     };
-    for (send_spec, recv_spec) in specs {
+    for Sockets { sender, send_spec, recv_spec } in servers {
+        if speaks == Speaks::Sdk {
+            command.arg(sender);
+        }
         command.args([send_spec, recv_spec]);
     }
     Program::start(&mut command)

@@ -1,6 +1,6 @@
 //! Four handlers on one row, and what is done to them.
 
-use crate::harness::{HandlerSpec, Program, Speaks, token_handler};
+use crate::harness::{HandlerSpec, Program, Sockets, Speaks, token_handler};
 use nix::sys::signal::Signal;
 use std::fmt;
 
@@ -9,7 +9,7 @@ const KINDS: [Speaks; 4] = [Speaks::Libzmq, Speaks::Sdk, Speaks::Libzmq, Speaks:
 
 #[derive(Debug)]
 pub(super) struct Fleet {
-    specs: [(String, String); 1],
+    specs: [Sockets; 1],
     slots: [Slot; 4],
     deeds: Deeds,
 }
@@ -48,7 +48,11 @@ impl fmt::Display for Deeds {
 
 impl Fleet {
     pub(super) async fn start(spec: &HandlerSpec) -> Self {
-        let specs = [(spec.send_spec.clone(), spec.recv_spec.clone())];
+        let specs = [Sockets {
+            sender: "tortured".to_owned(),
+            send_spec: spec.send_spec.clone(),
+            recv_spec: spec.recv_spec.clone(),
+        }];
         let slots = KINDS.map(|speaks| Slot { speaks, state: State::Dead });
         let mut fleet = Self { specs, slots, deeds: Deeds::default() };
         fleet.mend().await;

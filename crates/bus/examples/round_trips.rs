@@ -1,5 +1,6 @@
-//! Measures round trips over a link: `round_trips SEND_SPEC RECV_SPEC IN_FLIGHT SECONDS BYTES`, with
-//! any echoing PULL/PUB handlers connected to it.
+//! Measures round trips over a link: `round_trips SEND_SPEC RECV_SPEC IN_FLIGHT SECONDS BYTES PEERS`,
+//! with that many echoing PULL/PUB handlers connected to it. `benches/links` has such handlers, and
+//! the same over libzmq.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,11 @@ impl Load {
 }
 
 impl LinkEvents for Load {
-    fn message(&self, _from: Publisher, _message: Bytes) {
+    fn message(&self, _from: Publisher, message: Bytes) {
+        // A handler's word that it is there.
+        if message.len() != self.body.len() {
+            return;
+        }
         let conn = self.done.fetch_add(1, Ordering::Relaxed);
         if let Some(link) = self.link.get() {
             link.answered(Tag { conn, exchange: 1 });
@@ -48,8 +53,8 @@ impl LinkEvents for Load {
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [send_spec, recv_spec, in_flight, seconds, bytes] = &arguments[..] else {
-        panic!("arguments: SEND_SPEC RECV_SPEC IN_FLIGHT SECONDS BYTES");
+    let [send_spec, recv_spec, in_flight, seconds, bytes, peers] = &arguments[..] else {
+        panic!("arguments: SEND_SPEC RECV_SPEC IN_FLIGHT SECONDS BYTES PEERS");
     };
     let number = |text: &String| text.parse::<u64>().expect("a number");
     let load = Arc::new(Load {
@@ -67,7 +72,8 @@ async fn main() {
     let events: Arc<dyn LinkEvents> = Arc::<Load>::clone(&load);
     let link = Link::bind(spec, LinkLimits::default(), events).await.expect("bound");
     assert!(load.link.set(link.clone()).is_ok());
-    while link.stats().publishers.is_empty() || link.peers() == 0 {
+    let peers = number(peers) as usize;
+    while link.stats().publishers.len() < peers || link.peers() < peers {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // Subscriptions take a moment to arrive.

@@ -23,19 +23,22 @@ const fn tool(program: &'static str, package: &'static str, needed_for: &'static
 
 pub(crate) const MONGREL2: Tool = tool("mongrel2", "mongrel2-core", "the comparison with Mongrel2");
 pub(crate) const NGINX: Tool = tool("nginx", "nginx-light", "the comparison with nginx");
-pub(crate) const HAPROXY: Tool = tool("haproxy", "haproxy", "the comparison with HAProxy");
+pub(crate) const HAPROXY: Tool =
+    tool("haproxy", "haproxy", "the cluster, and the comparison with HAProxy");
 pub(crate) const WRK: Tool = tool("wrk", "wrk", "any measurement");
 const CURL: Tool = tool("curl", "curl", "the tests with a real client");
 const PYTHON: Tool = tool("python3", "python3", "the tests with handlers in Python");
 const RUBY: Tool = tool("ruby", "ruby", "the handler in Ruby");
 const PHP: Tool = tool("php", "php-cli", "the handler in PHP");
 const GO: Tool = tool("go", "golang-go", "the handler in Go");
+const JAVAC: Tool = tool("javac", "default-jdk-headless", "the handler in Java");
 const PKG_CONFIG: Tool = tool("pkg-config", "pkg-config", "the handler in C");
 
 /// What the tests need beside cargo.
-pub(crate) const FOR_TESTS: &[Tool] = &[MONGREL2, CURL, PYTHON, RUBY, PHP, GO, PKG_CONFIG];
+pub(crate) const FOR_TESTS: &[Tool] =
+    &[MONGREL2, HAPROXY, CURL, PYTHON, RUBY, PHP, GO, JAVAC, PKG_CONFIG];
 /// Debian packages without a program: ZeroMQ for the languages of the manual's handlers.
-const LIBRARIES: &[&str] = &["libzmq3-dev", "php-zmq", "ruby-ffi-rzmq"];
+const LIBRARIES: &[&str] = &["libjeromq-java", "libzmq3-dev", "php-zmq", "ruby-ffi-rzmq"];
 /// ZeroMQ for Node, as npm calls it; its package brings the binary along.
 const NODE_ZEROMQ: &str = "zeromq@6";
 /// What the comparison with the peers needs.

@@ -32,6 +32,7 @@ pub struct Peer {
     info: PeerInfo,
     wake: Arc<Notify>,
     dismissed: AtomicBool,
+    is_urgent: AtomicBool,
 }
 
 impl Peer {
@@ -53,8 +54,14 @@ impl Peer {
         }
     }
 
-    /// Has its task call `Traffic::supply`, after other tasks that are ready have had their turn.
+    /// Has its task call `Traffic::supply`, after other tasks that are ready have had their turns.
     pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// The same without that: there is nothing to gain from waiting for more.
+    pub fn wake_at_once(&self) {
+        self.is_urgent.store(true, Ordering::Release);
         self.wake.notify_one();
     }
 
@@ -296,14 +303,24 @@ impl Driver {
                     self.take_in(door, timer.as_mut())?;
                 }
                 Step::Written => {}
-                // Under load, whoever is ready now has more for the same system call.
-                Step::Woken => tokio::task::yield_now().await,
+                Step::Woken => self.gather().await,
                 Step::Time => {
                     self.on_time(Instant::now())?;
                     timer.as_mut().reset(self.deadline());
                 }
                 Step::Closing => ending = true,
             }
+        }
+    }
+
+    /// Under load, whoever is ready now has more for the same system call.
+    async fn gather(&self) {
+        let Some(joined) = &self.joined else { return };
+        for _ in 0..GATHER_TURNS {
+            if joined.peer.is_urgent.swap(false, Ordering::AcqRel) {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -427,6 +444,7 @@ impl Driver {
             info,
             wake: Arc::clone(door.wake),
             dismissed: AtomicBool::new(false),
+            is_urgent: AtomicBool::new(false),
         });
         door.traffic.joined(&peer);
         self.joined = Some(Joined { peer, traffic: Arc::clone(door.traffic), left: false });
@@ -499,6 +517,9 @@ fn reason(why: &Departure) -> String {
         None => why.to_string(),
     }
 }
+
+/// How often others have their turn before a batch is written to a peer that is busy anyway.
+const GATHER_TURNS: usize = 3;
 
 /// Bytes to read at a time: little from an idle peer, much from a busy one.
 const ROOM_MIN: usize = 4 << 10;

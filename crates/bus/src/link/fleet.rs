@@ -91,7 +91,8 @@ pub(super) enum Given {
 /// What the caller has to do after the lock is released.
 #[derive(Debug)]
 pub(super) struct Effects<H> {
-    pub(super) wake: SmallVec<[H; 1]>,
+    /// And whether it has nothing to do.
+    pub(super) wake: SmallVec<[(H, bool); 1]>,
     pub(super) fallen: Vec<(Tag, Undelivered)>,
     /// On their way to a second peer.
     pub(super) repeated: SmallVec<[Tag; 1]>,
@@ -495,7 +496,8 @@ impl<H: Clone> Lane<H> {
         self.queued += 1;
         self.queue.push_back(item);
         if !mem::replace(&mut self.awake, true) {
-            effects.wake.push(self.handle.clone());
+            let is_idle = self.pending <= 1;
+            effects.wake.push((self.handle.clone(), is_idle));
         }
     }
 }

@@ -48,8 +48,8 @@ impl Core {
         for tag in effects.repeated {
             self.events.repeated(tag);
         }
-        for peer in effects.wake {
-            peer.wake();
+        for (peer, is_idle) in effects.wake {
+            if is_idle { peer.wake_at_once() } else { peer.wake() }
         }
         if !effects.fallen.is_empty() {
             self.given.notify_waiters();

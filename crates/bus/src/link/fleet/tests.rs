@@ -45,7 +45,7 @@ impl Table {
     }
 
     fn note(&mut self, effects: Effects<PeerId>) {
-        self.woken.extend(effects.wake);
+        self.woken.extend(effects.wake.into_iter().map(|(peer, _)| peer));
         self.fallen.extend(effects.fallen.into_iter().map(|(tag, why)| (tag.conn, why)));
     }
 
