@@ -2,8 +2,8 @@
 //!
 //! The request reaches it as the client sent it, but for what RFC 9110 section 7.6 asks of a
 //! gateway: fields that end here (Connection and what it names, Keep-Alive, Proxy-Connection, TE,
-//! Trailer, Transfer-Encoding, Upgrade, and Expect, which we answer) are left out, framing is our
-//! own, and these are added:
+//! Trailer, Transfer-Encoding and Upgrade) are left out, framing is our own, Max-Forwards is
+//! counted down, and these are added:
 //!
 //! - `Host`, as sent; for an HTTP/1.0 request without one, the back end's address;
 //! - `X-Forwarded-For`: what the client sent, and after it the client's address;
@@ -11,7 +11,8 @@
 //! - `Via: 1.1 lurcher`, after those of others.
 //!
 //! Fields with `_` in their name are left out: CGI and its heirs can't tell them from those with
-//! `-`. Fields of one name keep their order. Of the response, `Date` and `Server` are ours.
+//! `-`. Fields of one name keep their order. Whether a client that waits with its body is invited
+//! is for the back end to say. Of the response, `Server` is ours, and `Date` if it has none.
 //!
 //! There is no task beside the client's: it drives the connection to the back end that carries its
 //! request, and in between that connection waits in a pool that all threads share. A request that
@@ -19,7 +20,9 @@
 
 mod alarm;
 mod failure;
+mod forwards;
 mod hop;
+mod interim;
 mod link;
 mod passage;
 mod pool;
@@ -32,13 +35,17 @@ mod waking;
 #[cfg(test)]
 mod tests;
 
-use edge::{Answer, Exchange, Fault, FaultKind, Relayed, Response, Whose};
+use edge::{Answer, Exchange, Fault, FaultKind, Relayed, Response};
 use failure::{Failure, Stop, chain};
+use http1::Version;
 use hyper::client::conn::http1::Builder;
 use hyper::header::HeaderValue;
+use interim::Wanted;
 use link::Link;
 use passage::Passage;
 use pool::Pool;
+use std::error::Error;
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -95,12 +102,12 @@ impl Upstream {
     /// then gets another one, and so does one that is idempotent and whose body has not begun
     /// (RFC 9110 section 9.2.2); all others are answered with 502, as they may have been acted on.
     pub async fn serve<'r>(&self, exchange: Exchange<'r, '_>) -> Answer<'r> {
+        if forwards::left(exchange.head) == Some(0) {
+            return forwards::answer(exchange.head);
+        }
         match self.forward(exchange).await {
             Ok(response) => Answer::Response(response),
-            Err(Stop::Fault(fault)) => {
-                self.shared.note(&fault);
-                Answer::Fault(fault)
-            }
+            Err(Stop::Fault(fault)) => Answer::Fault(fault),
             Err(Stop::Gone(reason)) => Answer::Relayed(Relayed {
                 status: None,
                 content_bytes: 0,
@@ -110,9 +117,10 @@ impl Upstream {
         }
     }
 
-    async fn forward<'r>(&self, mut exchange: Exchange<'r, '_>) -> Result<Response<'r>, Stop> {
+    async fn forward<'r>(&self, exchange: Exchange<'r, '_>) -> Result<Response<'r>, Stop> {
         let shared = &self.shared;
-        let framing = exchange.head.framing();
+        let Exchange { head, peer, body, mut client } = exchange;
+        let framing = head.framing();
         upload::check(framing, shared.upload_bytes_max)?;
         let idle = shared.pool.take();
         let is_reused = idle.is_some();
@@ -120,18 +128,19 @@ impl Upstream {
             Some(link) => link,
             None => shared.connect().await?,
         };
-        // Only now: a client need not send its body to hear that there is no back end.
-        exchange.invite().await.map_err(Stop::Gone)?;
-        let Exchange { head, peer, body, .. } = exchange;
         let upload = Upload::new(body, framing, shared.upload_bytes_max);
         let mut passage = Passage::new(Arc::clone(shared), link, upload);
         let make = |passage: &mut Passage<'r>| {
             request::request(head, peer, &shared.authority, passage.upload().content())
         };
         let mut request = make(&mut passage)?;
+        let wanted = Wanted {
+            invitation: head.expects_continue(),
+            others: head.version() == Version::Http11,
+        };
         let mut may_try_again = is_reused;
         let answered = loop {
-            let failure = match passage.response(request).await {
+            let failure = match passage.response(request, wanted, &mut client).await {
                 Ok(response) => break Ok(response),
                 Err(failure) => failure,
             };
@@ -149,17 +158,20 @@ impl Upstream {
             passage.change(shared.connect().await?);
             may_try_again = false;
         };
-        let answered = answered.map_err(|failure| failure.into_stop(&shared.address))?;
-        response::response(passage, head.is_head(), answered).await
+        let answered = answered.map_err(|failure| failure.into_stop(shared))?;
+        // It may still be waiting with its body, and needs to know that nobody will ask for it.
+        let is_last = head.expects_continue() && !passage.upload().has_begun();
+        let mut response = response::response(passage, head.is_head(), answered).await?;
+        response.close = is_last;
+        Ok(response)
     }
 }
 
 impl Shared {
-    /// A client's faults are in the access log.
-    fn note(&self, fault: &Fault) {
-        if fault.kind.verdict().whose == Whose::Upstream {
-            tracing::warn!(upstream = self.address, detail = fault.text(), "a back end failed");
-        }
+    /// A fault of the back end. Why is for the log: what is behind us is not the client's business.
+    fn failed(&self, kind: FaultKind, why: impl Display) -> Fault {
+        tracing::warn!(upstream = self.address, detail = %why, "a back end failed");
+        kind.into()
     }
 
     /// In a box, because it is rare and large beside what other requests need.
@@ -169,9 +181,8 @@ impl Shared {
 
     async fn open(&self) -> Result<Box<Link>, Fault> {
         let host = self.proxy.addr.trim_start_matches('[').trim_end_matches(']');
-        let unreachable = |error: &dyn std::error::Error| {
-            let text = format!("The back end {} can't be reached", self.address);
-            Fault::new(FaultKind::UpstreamUnreachable, chain(text, error))
+        let unreachable = |error: &dyn Error| {
+            self.failed(FaultKind::UpstreamUnreachable, chain("it can't be reached", error))
         };
         let stream = link::dial(host, self.proxy.port, self.connect_deadline).await;
         let stream = stream.map_err(|error| unreachable(&error))?;

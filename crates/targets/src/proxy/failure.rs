@@ -1,5 +1,6 @@
 //! Why a back end gave no answer, and what the client is told.
 
+use super::Shared;
 use super::upload::Content;
 use edge::{Fault, FaultKind};
 use http1::CloseReason;
@@ -7,6 +8,7 @@ use hyper::Request;
 use hyper::client::conn::TrySendError;
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io;
 
 /// Why an exchange ends before its answer does.
 #[derive(Debug)]
@@ -35,23 +37,19 @@ impl Failure {
         let error = failed.into_error();
         match unsent {
             Some(request) => Self::Unsent(Box::new(request), error),
-            None if error.is_parse() || error.is_user() => Self::Garbage(error),
+            None if error.is_parse() || error.is_user() || is_ours(&error) => Self::Garbage(error),
             None => Self::Lost(error),
         }
     }
 
-    /// What to answer for the back end at `address`.
-    pub(super) fn into_stop(self, address: &str) -> Stop {
-        match self {
-            Self::Stop(stop) => stop,
-            Self::Unsent(_, error) | Self::Lost(error) => {
-                broken(format!("The back end {address} closed without an answer"), &error).into()
-            }
-            Self::Garbage(error) => {
-                broken(format!("The answer of the back end {address} is not HTTP/1.1"), &error)
-                    .into()
-            }
-        }
+    /// What to answer for the back end.
+    pub(super) fn into_stop(self, shared: &Shared) -> Stop {
+        let (text, error) = match self {
+            Self::Stop(stop) => return stop,
+            Self::Unsent(_, error) | Self::Lost(error) => ("it closed without an answer", error),
+            Self::Garbage(error) => ("its answer is not HTTP/1.1", error),
+        };
+        shared.failed(FaultKind::UpstreamBroken, chain(text, &error)).into()
     }
 }
 
@@ -77,17 +75,19 @@ impl From<Stop> for Fault {
     }
 }
 
-fn broken(text: String, error: &dyn Error) -> Fault {
-    Fault::new(FaultKind::UpstreamBroken, chain(text, error))
+/// Whether our own end of the stream refused to go on.
+fn is_ours(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }
 
 /// One line: `text`, and what caused it.
-pub(super) fn chain(mut text: String, error: &dyn Error) -> String {
+pub(super) fn chain(text: &str, error: &dyn Error) -> String {
+    let mut text = text.to_owned();
     let mut next = Some(error);
     while let Some(error) = next {
         write!(text, ": {error}").expect("a String takes all");
         next = error.source();
     }
-    text.push('.');
     text
 }

@@ -2,16 +2,18 @@
 
 use super::alarm::Alarm;
 use super::failure::Failure;
+use super::interim::{Interim, Stream, Wanted};
 use super::upload::Content;
 use super::waking::Waking;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::http::Extensions;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
@@ -28,8 +30,11 @@ const FIELDS_INLINE: usize = 100;
 #[derive(Debug)]
 pub(super) struct Link {
     sender: SendRequest<Content>,
-    connection: Connection<TokioIo<TcpStream>, Content>,
+    connection: Connection<Stream, Content>,
     has_ended: bool,
+    pub(super) interim: Arc<Interim>,
+    /// They bring interim responses to `interim`.
+    extensions: Extensions,
     pub(super) waking: Waking,
     alarm: Alarm,
 }
@@ -73,9 +78,20 @@ pub(super) async fn dial(host: &str, port: u16, deadline: Duration) -> io::Resul
 
 impl Link {
     pub(super) async fn over(stream: TcpStream, settings: &Builder) -> hyper::Result<Box<Self>> {
-        let (sender, connection) = settings.handshake(TokioIo::new(stream)).await?;
+        let interim: Arc<Interim> = Arc::default();
+        let stream = Stream::new(stream, Arc::clone(&interim));
+        let (sender, connection) = settings.handshake(stream).await?;
+        let extensions = interim.extensions();
         let (waking, alarm) = (Waking::default(), Alarm::default());
-        Ok(Box::new(Self { sender, connection, has_ended: false, waking, alarm }))
+        Ok(Box::new(Self {
+            sender,
+            connection,
+            has_ended: false,
+            interim,
+            extensions,
+            waking,
+            alarm,
+        }))
     }
 
     /// Does what can be done now for the exchange it carries. Who is to be woken for more is
@@ -100,8 +116,11 @@ impl Link {
     /// Hands a request over. Nothing is sent before [`Self::drive`] is called.
     pub(super) fn send(
         &mut self,
-        request: Request<Content>,
+        mut request: Request<Content>,
+        wanted: Wanted,
     ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + Send + use<> {
+        self.interim.begin(wanted);
+        *request.extensions_mut() = self.extensions.clone();
         let response = self.sender.try_send_request(request);
         async move { response.await.map_err(Failure::of_sending) }
     }

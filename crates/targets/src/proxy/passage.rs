@@ -2,15 +2,17 @@
 
 use super::Shared;
 use super::failure::{Failure, Stop};
+use super::interim::{Came, Wanted};
 use super::link::Link;
-use super::upload::{Fed, Upload};
-use edge::{Fault, FaultKind};
+use super::upload::{Content, Fed, Upload};
+use edge::{Conversation, Fault, FaultKind};
 use http1::CloseReason;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
@@ -33,7 +35,7 @@ enum Advance<T> {
     Ready(T),
     Waits(Fed),
     /// There is more to do at once, after others have had their turn.
-    Yields,
+    Yields(Fed),
 }
 
 impl<'r> Passage<'r> {
@@ -50,18 +52,43 @@ impl<'r> Passage<'r> {
         &mut self.upload
     }
 
-    /// Sends `request` and waits for the head of the response, while the request body follows.
+    /// Sends `request` and waits for the head of the response, while the request body follows and
+    /// `client` gets what comes before that.
     pub(super) async fn response(
         &mut self,
-        request: Request<super::upload::Content>,
+        request: Request<Content>,
+        wanted: Wanted,
+        client: &mut Conversation<'_>,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut response = pin!(self.link.send(request));
-        poll_fn(|cx| match self.poll_moving(cx, |cx| response.as_mut().poll(cx)) {
-            Poll::Ready(Ok(response)) => Poll::Ready(response),
+        let mut response = pin!(self.link.send(request, wanted));
+        loop {
+            let came = poll_fn(|cx| self.poll_came(cx, response.as_mut())).await?;
+            let (heads, response) = match came {
+                Came::Interim(heads) => (Some(heads), None),
+                Came::Response(response) => (self.link.interim.take(), Some(response)),
+            };
+            if let Some(heads) = heads {
+                client.inform(&heads).await.map_err(Stop::Gone)?;
+            }
+            if let Some(response) = response {
+                return Ok(response);
+            }
+        }
+    }
+
+    fn poll_came(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut response: Pin<&mut impl Future<Output = Result<Response<Incoming>, Failure>>>,
+    ) -> Poll<Result<Came, Failure>> {
+        match self.poll_moving(cx, |cx| response.as_mut().poll(cx)) {
+            Poll::Ready(Ok(response)) => Poll::Ready(response.map(Came::Response)),
             Poll::Ready(Err(stop)) => Poll::Ready(Err(stop.into())),
-            Poll::Pending => Poll::Pending,
-        })
-        .await
+            Poll::Pending => match self.link.interim.take() {
+                Some(heads) => Poll::Ready(Ok(Came::Interim(heads))),
+                None => Poll::Pending,
+            },
+        }
     }
 
     /// Moves on whatever can be moved, both ways, until `awaited` is ready; it gets its context,
@@ -73,8 +100,7 @@ impl<'r> Passage<'r> {
     ) -> Poll<Result<T, Stop>> {
         match self.advance(cx, awaited)? {
             Advance::Ready(ready) => Poll::Ready(Ok(ready)),
-            Advance::Waits(fed) => self.poll_broken(cx, fed).map(Err),
-            Advance::Yields => Poll::Pending,
+            Advance::Waits(fed) | Advance::Yields(fed) => self.poll_broken(cx, fed).map(Err),
         }
     }
 
@@ -102,9 +128,10 @@ impl<'r> Passage<'r> {
         if let Poll::Ready(ready) = poll(&self.link) {
             return Ok(Advance::Ready(ready));
         }
+        let mut fed = Fed::Whole;
         for _ in 0..ROUNDS_MAX {
             self.link.waking.begin();
-            let fed = self.carry(cx)?;
+            fed = self.carry(cx)?;
             if let Poll::Ready(ready) = poll(&self.link) {
                 return Ok(Advance::Ready(ready));
             }
@@ -114,7 +141,7 @@ impl<'r> Passage<'r> {
         }
         self.link.waking.leave();
         cx.waker().wake_by_ref();
-        Ok(Advance::Yields)
+        Ok(Advance::Yields(fed))
     }
 
     fn carry(&mut self, cx: &mut Context<'_>) -> Result<Fed, Fault> {
@@ -139,7 +166,7 @@ impl<'r> Passage<'r> {
 
     /// Ready if waiting has no point any more.
     fn poll_broken(&mut self, cx: &mut Context<'_>, fed: Fed) -> Poll<Stop> {
-        if self.upload.poll_closed(cx, self.shared.read_ahead_bytes_max).is_ready() {
+        if self.upload.poll_lost(cx, self.shared.read_ahead_bytes_max).is_ready() {
             return Poll::Ready(Stop::Gone(CloseReason::PeerClosed));
         }
         // The deadline on the client's own body watches over this.
@@ -150,12 +177,7 @@ impl<'r> Passage<'r> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let deadline = since + self.shared.response_deadline;
         self.link.poll_expired(deadline).map(|()| {
-            let address = &self.shared.address;
-            Fault::new(
-                FaultKind::UpstreamTimeout,
-                format!("The back end {address} did not answer in time."),
-            )
-            .into()
+            self.shared.failed(FaultKind::UpstreamTimeout, "it did not answer in time").into()
         })
     }
 
@@ -171,11 +193,8 @@ impl<'r> Passage<'r> {
         }
     }
 
-    pub(super) fn note(&self, fault: &Fault) {
-        self.shared.note(fault);
-    }
-
-    pub(super) fn address(&self) -> &str {
-        &self.shared.address
+    /// The back end's answer can't be passed on, because of this.
+    pub(super) fn broken(&self, why: impl Display) -> Fault {
+        self.shared.failed(FaultKind::UpstreamBroken, why)
     }
 }

@@ -3,7 +3,7 @@
 use super::failure::{Stop, chain};
 use super::passage::Passage;
 use bytes::Bytes;
-use edge::{BodySource, Fault, FaultKind};
+use edge::{BodySource, Fault};
 use hyper::body::{Body as _, Incoming};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -49,16 +49,12 @@ impl<'r> Relay<'r> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Stop> {
-        self.try_poll_next(cx).inspect_err(|stop| self.break_off(stop))
+        self.try_poll_next(cx).inspect_err(|_| self.break_off())
     }
 
     /// On both sides.
-    fn break_off(&mut self, stop: &Stop) {
-        if let Some(passage) = self.passage.take()
-            && let Stop::Fault(fault) = stop
-        {
-            passage.note(fault);
-        }
+    fn break_off(&mut self) {
+        self.passage = None;
     }
 
     fn try_poll_next(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Bytes>>, Stop> {
@@ -76,8 +72,7 @@ impl<'r> Relay<'r> {
                     }
                 }
                 Some(Err(error)) => {
-                    let text = format!("The back end {} broke off", passage.address());
-                    return Err(Fault::new(FaultKind::UpstreamBroken, chain(text, &error)).into());
+                    return Err(passage.broken(chain("it broke off", &error)).into());
                 }
                 None => {
                     if let Some(passage) = self.passage.take() {
@@ -104,6 +99,6 @@ impl BodySource for Relay<'_> {
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         let Some(passage) = &mut self.passage else { return Ok(()) };
         let moved = passage.poll_upload(cx);
-        Ok(moved.inspect_err(|stop| self.break_off(stop))?)
+        Ok(moved.inspect_err(|_| self.break_off())?)
     }
 }

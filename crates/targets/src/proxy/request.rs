@@ -1,12 +1,13 @@
 //! The head of a request as the back end gets it.
 
+use super::forwards::{self, MAX_FORWARDS};
 use super::hop::{Named, ends_here};
 use super::upload::Content;
 use bytes::{BufMut, Bytes, BytesMut};
 use edge::{Fault, FaultKind, Peer};
 use http1::{Framing, Refusal, RequestHead, Version};
 use hyper::header::{
-    CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA,
+    CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA,
 };
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Uri};
@@ -17,7 +18,7 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Fields that we add to a request, Host and framing among them.
-const OWN_FIELDS: usize = 6;
+const OWN_FIELDS: usize = 7;
 
 /// Makes the head of the request to the back end. `authority` stands in for the Host that an
 /// HTTP/1.0 client need not send.
@@ -79,6 +80,14 @@ fn fields(
         } else if !is_ours(&name) && !ends_here(&name, &named) {
             fields.append(name, value(head, text)?);
         }
+    }
+    if let Some(left) = forwards::left(head)
+        && let Some(known) = fields.get_mut(MAX_FORWARDS)
+    {
+        *known = HeaderValue::from(left.saturating_sub(1));
+    }
+    if head.expects_continue() {
+        fields.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }
     match head.framing() {
         Framing::None => {}

@@ -5,16 +5,20 @@ use super::hop::{Named, ends_here, list};
 use super::passage::Passage;
 use super::relay::{Relay, Start};
 use bytes::Bytes;
-use edge::{Body, Fault, FaultKind, Fields, Response};
+use edge::{Body, Fields, Response};
 use hyper::body::{Body as _, Incoming};
+use hyper::ext::ReasonPhrase;
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, SERVER, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, SERVER,
+    TRANSFER_ENCODING, UPGRADE,
 };
+use hyper::http::response::Parts;
 use std::future::poll_fn;
 use std::task::Poll;
 
 /// A guess at the size of a head, so that most are written without moving.
 const HEAD_BYTES: usize = 512;
+const UPGRADE_REQUIRED: u16 = 426;
 
 /// Makes the client's response. Content that is already here goes along with the head.
 pub(super) async fn response<'r>(
@@ -25,10 +29,13 @@ pub(super) async fn response<'r>(
     let (head, incoming) = response.into_parts();
     let mut response = Response::new(head.status.as_u16());
     if let Err(wrong) = check(response.status, &head.headers) {
-        let text = format!("The back end {} sent {wrong}.", passage.address());
-        return Err(Fault::new(FaultKind::UpstreamBroken, text).into());
+        return Err(passage.broken(format_args!("it sent {wrong}")).into());
     }
-    response.fields = fields(&head.headers);
+    response.reason = reason(&head);
+    let mut lines = Vec::with_capacity(HEAD_BYTES);
+    write_fields(&mut lines, response.status, &head.headers);
+    response.is_dated = write_date(&mut lines, &head.headers);
+    response.fields = Fields::shared(Bytes::from(lines));
     let length = incoming.size_hint().exact();
     let mut relay = Relay::new(passage, incoming);
     response.body = match poll_fn(|cx| Poll::Ready(relay.start(cx))).await? {
@@ -60,26 +67,56 @@ fn check(status: u16, fields: &HeaderMap) -> Result<(), &'static str> {
     }
 }
 
+/// The back end's own, where ours would be another.
+fn reason(head: &Parts) -> Option<Box<[u8]>> {
+    let usual = edge::reason(head.status.as_u16()).as_bytes();
+    let reason = match head.extensions.get::<ReasonPhrase>() {
+        Some(reason) => reason.as_bytes(),
+        None => head.status.canonical_reason().unwrap_or_default().as_bytes(),
+    };
+    (!reason.is_empty() && reason != usual).then(|| reason.into())
+}
+
+/// A Date that is one stays: what else the response says of time goes by it. False if there is none.
+fn write_date(lines: &mut Vec<u8>, fields: &HeaderMap) -> bool {
+    let mut dates = fields.get_all(DATE).into_iter();
+    let (Some(date), None) = (dates.next(), dates.next()) else { return false };
+    if !date.to_str().is_ok_and(|date| httpdate::parse_http_date(date).is_ok()) {
+        return false;
+    }
+    write_line(lines, "Date", date);
+    true
+}
+
 /// Field lines for the client. Names are written in the usual case, as hyper keeps no other.
-fn fields(fields: &HeaderMap) -> Fields {
+pub(super) fn write_fields(lines: &mut Vec<u8>, status: u16, fields: &HeaderMap) {
     let options = fields.get_all(CONNECTION).into_iter().flat_map(|value| list(value.as_bytes()));
     let named = Named::by(options);
-    let mut lines = Vec::with_capacity(HEAD_BYTES);
     for (name, value) in fields {
         if is_the_writers(name) || ends_here(name, &named) {
             continue;
         }
         let start = lines.len();
-        lines.extend_from_slice(name.as_str().as_bytes());
-        title_case(&mut lines[start..]);
-        lines.extend_from_slice(b": ");
-        lines.extend_from_slice(value.as_bytes());
-        lines.extend_from_slice(b"\r\n");
+        write_line(lines, name.as_str(), value);
+        title_case(&mut lines[start..start + name.as_str().len()]);
     }
-    Fields::shared(Bytes::from(lines))
+    if status == UPGRADE_REQUIRED {
+        // Not of this connection, but of the answer (RFC 9110 section 15.5.22).
+        for value in fields.get_all(UPGRADE) {
+            write_line(lines, "Upgrade", value);
+        }
+        lines.extend_from_slice(b"Connection: Upgrade\r\n");
+    }
 }
 
-/// Fields that every response of ours has anyway.
+fn write_line(lines: &mut Vec<u8>, name: &str, value: &HeaderValue) {
+    lines.extend_from_slice(name.as_bytes());
+    lines.extend_from_slice(b": ");
+    lines.extend_from_slice(value.as_bytes());
+    lines.extend_from_slice(b"\r\n");
+}
+
+/// Fields that every response of ours has anyway, or may have.
 fn is_the_writers(name: &HeaderName) -> bool {
     *name == CONTENT_LENGTH || *name == DATE || *name == SERVER
 }

@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod heads;
+mod interim;
 mod pressure;
 mod smuggling;
 mod support;

@@ -105,9 +105,9 @@ impl<'r> Upload<'r> {
         Ok(Fed::More)
     }
 
-    /// Ready if the client, all of whose body has been read, has closed its side.
-    pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
-        if self.body.is_done() { self.body.poll_closed(cx, limit_bytes) } else { Poll::Pending }
+    /// Ready if the connection to the client, all of whose body has been read, is lost.
+    pub(super) fn poll_lost(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
+        if self.body.is_done() { self.body.poll_lost(cx, limit_bytes) } else { Poll::Pending }
     }
 }
 

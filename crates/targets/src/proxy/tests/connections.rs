@@ -1,10 +1,9 @@
 //! Connections to the back end: kept, lost, refused, late.
 
 use super::support::{Bench, Wire, bench, bench_under, field, serve, status, text, within};
-use http1::CloseReason;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
@@ -202,7 +201,7 @@ async fn a_back_end_that_is_not_there_is_502_and_the_client_stays() {
     client.send(GET).await;
     let answer = client.message(false).await;
     assert_eq!(status(&answer.head), 502);
-    assert!(text(&answer.body).contains(&format!("127.0.0.1:{port}")), "{}", text(&answer.body));
+    assert!(!text(&answer.body).contains("127.0.0.1"), "{}", text(&answer.body));
     let backend = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     client.send(GET).await;
     within(backend.accept()).await.unwrap();
@@ -213,7 +212,7 @@ async fn a_back_end_that_is_not_there_is_502_and_the_client_stays() {
     client.send(GET).await;
     let answer = client.message(false).await;
     assert_eq!(status(&answer.head), 502);
-    assert!(text(&answer.body).contains("no-such-host.invalid:80"));
+    assert!(!text(&answer.body).contains("no-such-host"), "{}", text(&answer.body));
 }
 
 #[tokio::test]
@@ -310,49 +309,66 @@ async fn the_clients_own_pauses_are_not_the_back_ends() {
 }
 
 #[tokio::test]
-async fn a_client_that_ends_its_side_while_it_waits_is_gone_and_gets_no_answer() {
+async fn a_client_that_ends_its_side_while_it_waits_is_answered() {
     let mut bench = bench().await;
     for request in [GET, POST, EMPTY_POST] {
         let mut client = bench.client().await;
-        client.send(request).await;
+        client.send(format!("{request}{GET}")).await;
+        client.finish().await;
         let mut backend = bench.accepted().await;
         backend.message(false).await;
-        client.finish().await;
-        assert_eq!(backend.rest().await, b"", "{request}");
-        assert_eq!(text(&client.rest().await), "", "{request}");
-        assert_eq!(bench.outcome().await, (0, Some(CloseReason::PeerClosed)), "{request}");
+        assert_eq!(backend.silence(SOON).await, "", "{request}");
+        backend.send(OK).await;
+        assert_eq!(client.message(false).await.body, b"ok", "{request}");
+        backend.head().await;
+        backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+        client.head().await;
+        assert_eq!(client.chunk().await, b"x");
+        backend.send("1\r\ny\r\n0\r\n\r\n").await;
+        assert_eq!(text(&client.rest().await), "1\r\ny\r\n0\r\n\r\n", "{request}");
+        assert_eq!(bench.outcome().await, (200, None), "{request}");
+        assert_eq!(bench.outcome().await, (200, None), "{request}");
+        backend.close();
     }
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_takes_its_request_with_it() {
     let bench = bench().await;
-    for reset in [false, true] {
-        for request in [GET, POST] {
-            let mut client = bench.client().await;
-            client.send(request).await;
-            let mut backend = bench.accepted().await;
-            backend.message(false).await;
-            if reset {
-                client.reset()
-            } else {
-                client.close()
-            }
-            assert_eq!(backend.rest().await, b"");
-            // The same while the back end has begun to answer and is silent.
-            let mut client = bench.client().await;
-            client.send(request).await;
-            let mut backend = bench.accepted().await;
-            backend.message(false).await;
-            backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
-            client.head().await;
-            assert_eq!(client.chunk().await, b"x");
-            if reset {
-                client.reset()
-            } else {
-                client.close()
-            }
-            assert_eq!(backend.rest().await, b"");
-        }
+    for request in [GET, POST] {
+        let mut client = bench.client().await;
+        client.send(request).await;
+        let mut backend = bench.accepted().await;
+        backend.message(false).await;
+        client.reset();
+        assert_eq!(backend.rest().await, b"");
+        // The same while the back end has begun to answer and is silent.
+        let mut client = bench.client().await;
+        client.send(request).await;
+        let mut backend = bench.accepted().await;
+        backend.message(false).await;
+        backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+        client.head().await;
+        assert_eq!(client.chunk().await, b"x");
+        client.reset();
+        assert_eq!(backend.rest().await, b"");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_has_closed_is_found_out_when_it_is_sent_something() {
+    let bench = bench().await;
+    let mut client = bench.client().await;
+    client.send(GET).await;
+    let mut backend = bench.accepted().await;
+    backend.message(false).await;
+    client.close();
+    backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    let mut pieces = interval(SOON / 10);
+    within(async {
+        while backend.try_send("1\r\nx\r\n").await {
+            pieces.tick().await;
+        }
+    })
+    .await;
 }

@@ -217,6 +217,23 @@ impl Wire {
         self.buffer.is_empty() && self.read.try_read(&mut byte).is_err()
     }
 
+    /// What comes within a moment in which nothing should come.
+    pub(super) async fn silence(&mut self, moment: Duration) -> String {
+        let _came = timeout(moment, self.read()).await;
+        text(&std::mem::take(&mut self.buffer))
+    }
+
+    /// Whether the other side still takes anything.
+    pub(super) async fn try_send(&mut self, bytes: &str) -> bool {
+        within(self.writer().write_all(bytes.as_bytes())).await.is_ok()
+    }
+
+    /// Whether the stream ends with a reset.
+    pub(super) async fn is_reset(&mut self) -> bool {
+        let mut byte = [0];
+        within(self.read.read(&mut byte)).await.is_err()
+    }
+
     /// Ends our side only.
     pub(super) async fn finish(&mut self) {
         within(self.writer().shutdown()).await.unwrap();
