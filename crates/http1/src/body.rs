@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::chunk::{Chunks, Step};
+use crate::chunk::{Chunks, Span};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 
@@ -54,28 +54,33 @@ impl BodyDecoder {
 
     /// Takes the next piece. Never copies; a refusal is final.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Piece, Refusal> {
+        match self.locate(input)? {
+            Span::Data { skip, len } => {
+                input.advance(skip);
+                Ok(Piece::Data(input.split_to(len).freeze()))
+            }
+            Span::More => {
+                input.clear();
+                Ok(Piece::NeedMore)
+            }
+            Span::Done { skip } => {
+                input.advance(skip);
+                Ok(Piece::Done)
+            }
+        }
+    }
+
+    /// Says where the next data lies in `input`, which follows what was located before. A refusal is final.
+    pub fn locate(&mut self, input: &[u8]) -> Result<Span, Refusal> {
         match &mut self.state {
-            Remaining::Bytes(0) => Ok(Piece::Done),
-            Remaining::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
+            Remaining::Bytes(0) => Ok(Span::Done { skip: 0 }),
+            Remaining::Bytes(_) if input.is_empty() => Ok(Span::More),
             Remaining::Bytes(remaining) => {
                 let len = input.len().min(usize::try_from(*remaining).unwrap_or(usize::MAX));
                 *remaining -= len as u64;
-                Ok(Piece::Data(input.split_to(len).freeze()))
+                Ok(Span::Data { skip: 0, len })
             }
-            Remaining::Chunks(chunks) => match chunks.step(input)? {
-                Step::Data { skip, len } => {
-                    input.advance(skip);
-                    Ok(Piece::Data(input.split_to(len).freeze()))
-                }
-                Step::More => {
-                    input.clear();
-                    Ok(Piece::NeedMore)
-                }
-                Step::Done { skip } => {
-                    input.advance(skip);
-                    Ok(Piece::Done)
-                }
-            },
+            Remaining::Chunks(chunks) => chunks.step(input),
         }
     }
 

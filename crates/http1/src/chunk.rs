@@ -83,15 +83,23 @@ enum At {
     Done,
 }
 
-/// What the bytes hold after `skip` bytes of framing.
+/// What bytes of input hold after `skip` bytes of framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// So many bytes of data.
-    Data { skip: usize, len: usize },
+pub enum Span {
+    /// So many bytes of data; never none.
+    Data {
+        /// Bytes of framing before them.
+        skip: usize,
+        /// Bytes of data.
+        len: usize,
+    },
     /// All of them were framing.
     More,
-    /// The end of the body.
-    Done { skip: usize },
+    /// The end of the body; what follows belongs to the next request.
+    Done {
+        /// Bytes of framing before that.
+        skip: usize,
+    },
 }
 
 impl Chunks {
@@ -120,10 +128,10 @@ impl Chunks {
     }
 
     /// Follows `bytes` to the end of the first data in them.
-    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step, Refusal> {
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Span, Refusal> {
         for (skip, byte) in bytes.iter().enumerate() {
             match self.at {
-                At::Done => return Ok(Step::Done { skip }),
+                At::Done => return Ok(Span::Done { skip }),
                 At::Data => {
                     let size = usize::try_from(self.size).unwrap_or(usize::MAX);
                     let len = size.min(bytes.len() - skip);
@@ -131,12 +139,12 @@ impl Chunks {
                     if self.size == 0 {
                         self.at = At::DataCr;
                     }
-                    return Ok(Step::Data { skip, len });
+                    return Ok(Span::Data { skip, len });
                 }
                 _ => self.at = self.framing(*byte)?,
             }
         }
-        if self.at == At::Done { Ok(Step::Done { skip: bytes.len() }) } else { Ok(Step::More) }
+        if self.at == At::Done { Ok(Span::Done { skip: bytes.len() }) } else { Ok(Span::More) }
     }
 
     fn framing(&mut self, byte: u8) -> Result<At, Refusal> {

@@ -16,7 +16,7 @@ mod refusal;
 mod response;
 
 pub use body::{BodyDecoder, Framing, Piece};
-pub use chunk::{CONTINUE, CRLF, ChunkHeader, LAST_CHUNK, encode_chunk_header};
+pub use chunk::{CONTINUE, CRLF, ChunkHeader, LAST_CHUNK, Span, encode_chunk_header};
 pub use close_reason::{CloseReason, Deadline, Limit};
 pub use head::{HeadReader, Method, RequestHead, Version};
 pub use lifecycle::{Action, Event, State, diagram, step};

@@ -3,7 +3,7 @@
 //! Handlers are trusted to say what they like to the client, so lines may end in LF alone and unknown fields may be
 //! odd. What decides the framing is read strictly: where the end is not certain, the connection must not be reused.
 
-use crate::chunk::{Chunks, Step};
+use crate::chunk::{Chunks, Span};
 use crate::grammar::{decimal, trim};
 use crate::head::{Codings, Options, Version};
 use crate::limits::{Limits, RESPONSE_HEAD_BYTES_MAX};
@@ -141,9 +141,9 @@ impl ResponseTracker {
                     self.count(len)
                 }
                 Phase::Chunked(chunks) => match chunks.step(rest).map_err(Broken::Chunk)? {
-                    Step::Data { skip, len } => skip + self.count(len),
-                    Step::More => rest.len(),
-                    Step::Done { skip } => {
+                    Span::Data { skip, len } => skip + self.count(len),
+                    Span::More => rest.len(),
+                    Span::Done { skip } => {
                         self.phase = Phase::Complete;
                         skip
                     }

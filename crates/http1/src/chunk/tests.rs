@@ -24,11 +24,11 @@ fn what_is_written_is_read_back() {
     let mut chunks = Chunks::new(&Limits::default());
     for len in [1_u64, 15, 16, 4096] {
         let header = encode_chunk_header(len);
-        assert_eq!(chunks.step(header.as_ref()), Ok(Step::More));
+        assert_eq!(chunks.step(header.as_ref()), Ok(Span::More));
         let data = vec![b'x'; len as usize];
-        assert_eq!(chunks.step(&data), Ok(Step::Data { skip: 0, len: data.len() }));
-        assert_eq!(chunks.step(CRLF), Ok(Step::More));
+        assert_eq!(chunks.step(&data), Ok(Span::Data { skip: 0, len: data.len() }));
+        assert_eq!(chunks.step(CRLF), Ok(Span::More));
     }
-    assert_eq!(chunks.step(LAST_CHUNK), Ok(Step::Done { skip: LAST_CHUNK.len() }));
+    assert_eq!(chunks.step(LAST_CHUNK), Ok(Span::Done { skip: LAST_CHUNK.len() }));
     assert!(chunks.is_done());
 }
