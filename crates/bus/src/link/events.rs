@@ -43,6 +43,13 @@ pub enum Delivery {
         /// The exchange it belongs to.
         tag: Tag,
     },
+    /// More of a request that some peer has (a part of its body): goes to that peer alone, in
+    /// order, whether it has room or not, so the sender bounds how much of it is on its way; see
+    /// `Link::given`. Forgotten once written, dropped when that peer has left.
+    Part {
+        /// The exchange it belongs to.
+        tag: Tag,
+    },
 }
 
 /// News of a connection for one handler of the link; its bytes are made when a peer is given it, so

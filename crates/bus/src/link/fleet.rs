@@ -4,6 +4,7 @@
 mod notices;
 mod orphans;
 mod overdue;
+mod parts;
 mod queues;
 
 use std::collections::{HashMap, VecDeque};
@@ -144,6 +145,10 @@ impl<H: Clone> Fleet<H> {
             return Err(NotSent::Closed);
         }
         let mut effects = Effects::default();
+        if let Delivery::Part { tag } = delivery {
+            self.send_part(tag, message, now, &mut effects)?;
+            return Ok(effects);
+        }
         self.grant_trials(now);
         if let Some(lane) = self.choose(Need::Once) {
             let key = self.ledger.insert(message, delivery, now);
@@ -270,7 +275,7 @@ impl<H: Clone> Fleet<H> {
         let is_notice = |item: &&Item| matches!(item, Item::Notice(_));
         lane.queued -= lane.queue.iter().filter(is_notice).count();
         back.extend(lane.queue.drain(..));
-        self.give_all_back(&back);
+        self.give_all_back(&back, Some(index), &mut effects);
         effects.arm = true;
         self.drain(&mut effects);
         effects
@@ -294,7 +299,7 @@ impl<H: Clone> Fleet<H> {
             }
         }
         self.settle_orphans(now, &mut effects);
-        self.give_all_back(&unwritten);
+        self.give_all_back(&unwritten, None, &mut effects);
         self.lanes[index] = None;
         if self.lane_of.is_empty() {
             self.notices.alone_since = Some(now);
@@ -376,7 +381,7 @@ impl<H: Clone> Fleet<H> {
         self.orphans.clear();
         self.orphan_count = 0;
         self.stats.notices_dropped += self.notices.clear() as u64;
-        let open = self.ledger.drain().map(|entry| {
+        let open = self.ledger.drain().filter(|entry| !entry.is_part()).map(|entry| {
             let nobodys = entry.holders() == Holders::Nobody;
             let why = if nobodys { Undelivered::Closed } else { Undelivered::PeerLost };
             (entry.tag(), why)
@@ -462,10 +467,11 @@ impl<H: Clone> Fleet<H> {
         }
     }
 
-    fn give_all_back(&mut self, items: &[Item]) {
+    /// From the lane of this number, if it is still there.
+    fn give_all_back(&mut self, items: &[Item], lane: Option<usize>, effects: &mut Effects<H>) {
         for item in items {
             if let Item::Entry(key) = *item {
-                self.give_back(key);
+                self.give_back_from(key, lane, effects);
             }
         }
         for item in items.iter().rev() {

@@ -57,12 +57,18 @@ pub(super) struct Ends {
 impl Entry {
     pub(super) fn tag(&self) -> Tag {
         match self.delivery {
-            Delivery::Request { tag, .. } | Delivery::Message { tag } => tag,
+            Delivery::Request { tag, .. } | Delivery::Message { tag } | Delivery::Part { tag } => {
+                tag
+            }
         }
     }
 
     pub(super) fn is_request(&self) -> bool {
         matches!(self.delivery, Delivery::Request { .. })
+    }
+
+    pub(super) fn is_part(&self) -> bool {
+        matches!(self.delivery, Delivery::Part { .. })
     }
 
     pub(super) fn is_replayable(&self) -> bool {
@@ -123,7 +129,9 @@ impl Ledger {
             same_peer: Links::default(),
         });
         let tag = match delivery {
-            Delivery::Request { tag, .. } | Delivery::Message { tag } => tag,
+            Delivery::Request { tag, .. } | Delivery::Message { tag } | Delivery::Part { tag } => {
+                tag
+            }
         };
         let ends = self.by_tag.entry(tag).or_default();
         append(&mut self.entries, ends, key, |entry| &mut entry.same_tag);

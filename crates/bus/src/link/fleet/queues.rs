@@ -61,6 +61,7 @@ impl<H: Clone> Fleet<H> {
             Delivery::Request { .. } => lane.pending += 1,
             // Not even the end of its connection takes it back.
             Delivery::Message { tag } => self.notices.shown(tag.conn),
+            Delivery::Part { .. } => {}
         }
         if let Trust::Trial { period } = lane.trust {
             lane.trust = Trust::None { until: entry.accepted + period, period };

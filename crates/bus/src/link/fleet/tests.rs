@@ -493,6 +493,103 @@ fn keys_of_what_was_answered_do_not_pile_up() {
     assert!(t.fleet.waiting.len() <= queues::COMPACT_SLACK);
 }
 
+impl<H> Fleet<H> {
+    fn parts(&self) -> usize {
+        let items =
+            self.lanes.iter().flatten().flat_map(|lane| lane.queue.iter().chain(&lane.batch));
+        let is_part = |item: &&Item| matches!(item, Item::Entry(key) if self.ledger.get(*key).is_some_and(Entry::is_part));
+        items.filter(is_part).count()
+    }
+}
+
+#[test]
+fn a_request_whose_parts_came_too_early_goes_to_no_other_peer() {
+    for leaves in [false, true] {
+        let mut t = table(LinkLimits::default());
+        [1, 2].into_iter().for_each(|peer| t.join(peer));
+        t.requests([0]);
+        t.send(part(0, "a"), 0).unwrap();
+        if leaves {
+            t.leave(1, 0)
+        } else {
+            t.stalled(1, 0)
+        }
+        assert_eq!(t.fallen, [(0, Undelivered::PeerLost)]);
+        assert_eq!([1, 2].map(|peer| t.take(peer)), ["", ""]);
+        assert_eq!((t.stats().open, t.stats().queued), (0, 0));
+    }
+}
+
+fn part(conn: u64, text: &'static str) -> Outgoing {
+    Outgoing { message: text.into(), delivery: Delivery::Part { tag: tag(conn) } }
+}
+
+#[test]
+fn parts_go_where_their_request_went() {
+    let mut t = table(LinkLimits { peer_queue_max: 2, ..LinkLimits::default() });
+    [1, 2, 3].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..3);
+    for text in ["a", "b", "c", "d"] {
+        t.send(part(1, text), 0).unwrap();
+    }
+    assert_eq!(t.fleet.standing(tag(1)), Some(Standing::Queued));
+    assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["0", "1 a b c d", "2"]);
+    assert_eq!(t.fleet.standing(tag(1)), Some(Standing::Given));
+    assert_eq!(t.take(2), "");
+    t.send(part(1, "e"), 0).unwrap();
+    assert_eq!(t.woken, [2]);
+    assert_eq!(t.take(2), "e");
+    let stats = t.stats();
+    assert_eq!((stats.open, stats.peers[1].pending, stats.peers[1].sent), (4, 1, 5));
+    // No part is sent after its request was answered.
+    t.answer(1);
+    t.send(part(1, "f"), 0).unwrap();
+    assert_eq!((t.take(2).as_str(), t.stats().open), ("", 2));
+}
+
+#[test]
+fn a_part_waits_for_a_peer_that_does_not_read() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.send(request(0, false), 0).unwrap();
+    assert_eq!([t.take(1), t.take(1)], ["0", ""]);
+    for text in ["a", "b", "c"] {
+        t.send(part(0, text), 0).unwrap();
+    }
+    assert_eq!(t.take(1), "a b c");
+    t.send(part(0, "d"), 0).unwrap();
+    t.stalled(1, 1);
+    t.send(part(0, "e"), 0).unwrap();
+    assert_eq!((t.take(2).as_str(), t.stats().peers[0].queued), ("", 5));
+    t.expire(1000);
+    assert_eq!([t.take(1), t.take(1)], ["b c d e", ""]);
+    assert_eq!((t.stats().peers[0].queued, t.stats().open), (0, 1));
+}
+
+#[test]
+fn parts_are_lost_with_their_peer() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.send(request(0, false), 0).unwrap();
+    t.send(part(0, "a"), 0).unwrap();
+    assert_eq!(t.take(1), "0 a");
+    t.send(part(0, "b"), 0).unwrap();
+    t.leave(1, 2);
+    t.send(part(0, "c"), 0).unwrap();
+    assert_eq!((t.take(2).as_str(), t.stats().open), ("", 1));
+    assert_eq!(t.fallen, [], "its answer may be on its way");
+    t.expire(3);
+    assert_eq!(t.fallen, [(0, Undelivered::PeerLost)]);
+    assert_eq!((t.stats().open, t.stats().queued), (0, 0));
+}
+
+#[test]
+fn a_part_does_not_go_before_its_request() {
+    let mut t = table(LinkLimits::default());
+    t.requests([0]);
+    assert_eq!(t.send(part(0, "a"), 0), Err(NotSent::NoPeer));
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Send(bool),
@@ -504,6 +601,7 @@ enum Act {
     Begin(usize),
     Overdue(usize),
     Bye,
+    Part(usize),
     Expire,
 }
 
@@ -518,6 +616,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => any::<usize>().prop_map(Act::Begin),
         1 => any::<usize>().prop_map(Act::Overdue),
         2 => Just(Act::Bye),
+        2 => any::<usize>().prop_map(Act::Part),
         1 => Just(Act::Expire),
     ];
     proptest::collection::vec(act, 0..200)
@@ -558,7 +657,7 @@ proptest! {
                     if let Some(peer) = peer(n, &batches) {
                         let batch = t.take(peer);
                         let texts: Vec<_> = batch.split_terminator(' ').collect();
-                        for text in &texts {
+                        for text in texts.iter().filter(|text| **text != "part") {
                             if let Some(conn) = text.strip_prefix("bye") {
                                 prop_assert!(byes.contains(&conn.parse::<u64>().unwrap()));
                             } else {
@@ -594,6 +693,11 @@ proptest! {
                         byes.insert(next);
                     }
                 }
+                Act::Part(n) => {
+                    if let Some(&conn) = open.iter().nth(n % open.len().max(1)) {
+                        t.send(part(conn, "part"), second as u64).ok();
+                    }
+                }
                 Act::Expire => t.expire(second as u64),
             }
             for (conn, _) in t.fallen.drain(..) {
@@ -601,7 +705,7 @@ proptest! {
             }
             let stats = t.stats();
             let with_peers: usize = stats.peers.iter().map(|peer| peer.pending).sum();
-            prop_assert_eq!(stats.open, open.len());
+            prop_assert_eq!(stats.open - t.fleet.parts(), open.len());
             prop_assert_eq!(stats.queued + with_peers + stats.orphaned, open.len());
             prop_assert!(stats.notices_dropped > 0 || stats.notices <= byes.len());
             prop_assert!(stats.peers.iter().all(|peer| peer.pending <= pending_max));
