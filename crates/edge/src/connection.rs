@@ -334,7 +334,7 @@ impl<S: Service> Connection<S> {
             Framing::Length(length) => length > DRAIN_BYTES_MAX,
             Framing::Chunked => false,
         };
-        large || head.expects_continue()
+        large || head.expects_continue() || self.reader.body_is_lost()
     }
 
     /// The response is out and the connection stays: what is left of the request is thrown away.

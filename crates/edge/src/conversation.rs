@@ -11,7 +11,8 @@ use crate::reader::RequestBody;
 use crate::writer::Writer;
 use bytes::Bytes;
 use http1::{Broken, CloseReason, Deadline, Ending, Limit, Progress, ResponseTracker};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub enum Reading {
     Body,
     /// TCP holds the client back; its close is still noticed.
     Paused,
+    /// The body is lent: whoever reads it says when the client has gone.
+    Lent,
 }
 
 /// An exchange whose answer came from handlers.
@@ -162,30 +165,49 @@ impl<'w> Conversation<'w> {
     /// Passes on what handlers say until something happens that the caller must act on.
     pub async fn turn(&mut self, body: &mut RequestBody<'_>, reading: Reading) -> Turn {
         loop {
+            let never = pin!(std::future::pending());
+            if let Some(turn) = self.turn_or(body, reading, never).await {
+                return turn;
+            }
+        }
+    }
+
+    /// The same, or `None` once `other` is ready. Whatever handlers have said by then is passed on
+    /// to its end.
+    pub async fn turn_or<F: Future<Output = ()>>(
+        &mut self,
+        body: &mut RequestBody<'_>,
+        reading: Reading,
+        mut other: Pin<&mut F>,
+    ) -> Option<Turn> {
+        loop {
             let ahead = self.read_ahead_bytes_max;
             // What comes next belongs to the connection, unless the body is still coming.
             if self.is_answered() && reading == Reading::Paused {
-                return Turn::Over(self.relayed(None));
+                return Some(Turn::Over(self.relayed(None)));
             }
             let event = {
                 let mut client_left = None;
-                poll_fn(|cx| match self.poll_event(cx, body, reading) {
-                    Poll::Ready(event) => Poll::Ready(event),
+                poll_fn(|cx| {
+                    if let Poll::Ready(event) = self.poll_event(cx, body, reading) {
+                        return Poll::Ready(Some(event));
+                    }
                     // Bytes that we do not read must not hide that the client has left behind them.
-                    Poll::Pending
-                        if reading == Reading::Paused && body.holds_client_back(ahead) =>
-                    {
-                        client_left
+                    if reading == Reading::Paused
+                        && body.holds_client_back(ahead)
+                        && client_left
                             .get_or_insert_with(|| Box::pin(self.writer.peer_closed()))
                             .as_mut()
                             .poll(cx)
-                            .map(|()| Event::ClientClosed)
+                            .is_ready()
+                    {
+                        return Poll::Ready(Some(Event::ClientClosed));
                     }
-                    Poll::Pending => Poll::Pending,
+                    other.as_mut().poll(cx).map(|()| None)
                 })
                 .await
             };
-            let turn = match event {
+            let turn = match event? {
                 Event::Heard(heard) => self.hear(heard).await,
                 Event::Body(Ok(Some(piece))) => Some(Turn::Piece(piece)),
                 Event::Body(Ok(None)) => Some(Turn::BodyEnd),
@@ -193,7 +215,7 @@ impl<'w> Conversation<'w> {
                 Event::ClientClosed => Some(self.end(CloseReason::PeerClosed)),
                 Event::Expired => Some(self.failed(FaultKind::HandlerTimeout.into())),
             };
-            if let Some(turn) = turn {
+            if turn.is_some() {
                 return turn;
             }
         }
@@ -219,12 +241,18 @@ impl<'w> Conversation<'w> {
         if let Poll::Ready(heard) = self.line.poll_heard(cx) {
             return Poll::Ready(Event::Heard(heard));
         }
-        if reading == Reading::Body {
-            if let Poll::Ready(piece) = body.poll_piece(cx) {
-                return Poll::Ready(Event::Body(piece));
+        match reading {
+            Reading::Body => {
+                if let Poll::Ready(piece) = body.poll_piece(cx) {
+                    return Poll::Ready(Event::Body(piece));
+                }
             }
-        } else if body.poll_closed(cx, self.read_ahead_bytes_max).is_ready() {
-            return Poll::Ready(Event::ClientClosed);
+            Reading::Paused => {
+                if body.poll_closed(cx, self.read_ahead_bytes_max).is_ready() {
+                    return Poll::Ready(Event::ClientClosed);
+                }
+            }
+            Reading::Lent => {}
         }
         if self.answer == Answered::Nothing
             && let Some(deadline) = self.answer_deadline

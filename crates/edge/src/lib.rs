@@ -37,7 +37,7 @@ pub use line::{AudienceId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Line,
 pub use listener::{Edge, bind};
 pub use message_socket::{NO_EXCHANGE, Replies, SocketMessage};
 pub use peer::{ConnId, Peer};
-pub use reader::RequestBody;
+pub use reader::{Lent, Poured, RequestBody};
 pub use registry::Registry;
 pub use response::{Body, BodySource, Fields, FileSlice, Response};
 pub use vitals::Seen;

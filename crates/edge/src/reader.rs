@@ -1,5 +1,7 @@
 //! The read half of a connection: the input buffer, heads and bodies taken from it.
 
+mod lent;
+
 use crate::alarm::Alarm;
 use crate::fault::{Fault, FaultKind};
 use crate::line::Line;
@@ -15,6 +17,8 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 use wire::message_socket::{self, Message, MessageError, MessageReader};
+
+pub use lent::{Lent, Poured};
 
 /// One read for a head or a small body. Shared by all connections of a thread, so that an idle
 /// connection holds no buffer at all.
@@ -34,6 +38,8 @@ pub(crate) struct Reader {
     heads: HeadReader,
     messages: MessageReader,
     body: BodyDecoder,
+    /// Somebody else reads the body; only he knows how far it has come.
+    is_lent: bool,
     pub(crate) alarm: Alarm,
     progress: Option<Instant>,
     eof: bool,
@@ -55,6 +61,7 @@ impl Reader {
             heads: HeadReader::default(),
             messages: MessageReader::default(),
             body: BodyDecoder::new(Framing::None, &http1::Limits::default()),
+            is_lent: false,
             alarm: Alarm::default(),
             progress: None,
             eof: false,
@@ -99,6 +106,11 @@ impl Reader {
         self.body.is_done()
     }
 
+    /// Whether the rest of the body can't be read any more.
+    pub(crate) fn body_is_lost(&self) -> bool {
+        self.is_lent
+    }
+
     /// Gives the buffer back while nothing is in it.
     pub(crate) fn release(&mut self) {
         if self.input.is_empty() {
@@ -138,7 +150,7 @@ impl Reader {
         if self.line.poll_killed(cx).is_ready() {
             return Poll::Ready(());
         }
-        while self.input.len() < limit_bytes {
+        while !self.is_lent && self.input.len() < limit_bytes {
             match ready!(self.poll_fill(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(_) => {}
@@ -165,6 +177,7 @@ impl Reader {
     /// Forgets the body that is not going to be read.
     pub(crate) fn skip_body(&mut self) {
         self.body = BodyDecoder::new(Framing::None, &http1::Limits::default());
+        self.is_lent = false;
     }
 
     pub(crate) fn discard(&mut self) {
@@ -180,6 +193,9 @@ impl Reader {
         cx: &mut Context<'_>,
         deadline: Duration,
     ) -> Poll<Result<Option<Bytes>, Fault>> {
+        if self.is_lent {
+            return Poll::Ready(Err(FaultKind::Internal.into()));
+        }
         loop {
             match self.body.decode(&mut self.input)? {
                 Piece::Data(data) => {

@@ -5,6 +5,7 @@ pub(crate) mod memory;
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -43,6 +44,20 @@ impl ReadHalf {
             Self::Tcp(half) => Pin::new(half).poll_read(cx, buf),
             #[cfg(test)]
             Self::Memory(pipe) => pipe.poll_read(cx, buf),
+        }
+    }
+}
+
+impl ReadHalf {
+    /// The same stream for another reader; none if what it carries must pass through us.
+    pub(crate) fn twin(&self) -> Option<OwnedFd> {
+        match self {
+            Self::Tcp(half) => {
+                let stream: &TcpStream = half.as_ref();
+                stream.as_fd().try_clone_to_owned().ok()
+            }
+            #[cfg(test)]
+            Self::Memory(_) => None,
         }
     }
 }
