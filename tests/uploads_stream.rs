@@ -235,6 +235,87 @@ async fn a_handler_that_dies_ends_its_stream() {
 }
 
 #[tokio::test]
+async fn a_stream_stays_with_the_handler_that_has_its_beginning() {
+    let (server, mut first) = start(&site()).await;
+    let mut second = server.handler("main").await;
+    until(|| server.server.live().handler(0).link().peers() == 2).await;
+    let bodies = [body(20_500), body(30_001)];
+    let [mut one, mut two] = [server.client().await, server.client().await];
+    let to_first = announce(&mut one, &mut first, bodies[0].len()).await;
+    let to_second = announce(&mut two, &mut second, bodies[1].len()).await;
+    one.send(&bodies[0]).await;
+    two.send(&bodies[1]).await;
+    let (ours, theirs) =
+        tokio::join!(receive(&mut first, to_first, 1500), receive(&mut second, to_second, 1500));
+    assert!(ours == bodies[0] && theirs == bodies[1]);
+    // Who answers is their own business.
+    second.reply(to_first, crate::harness::ok("one")).await;
+    first.reply(to_second, crate::harness::ok("two")).await;
+    assert_eq!((one.reply().await.text(), two.reply().await.text()), ("one", "two"));
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_handler_whoever_else_is_there() {
+    let (server, mut first) = start(&site()).await;
+    let mut second = server.handler("main").await;
+    until(|| server.server.live().handler(0).link().peers() == 2).await;
+    let mut client = server.client().await;
+    let conn = announce(&mut client, &mut first, 50_000).await;
+    grant(&mut first, conn, 1_000_000).await;
+    client.send(&body(50_000)[..20_000]).await;
+    assert_eq!(part(&first.next().await).0, 0);
+    drop(first);
+    client.send(&body(50_000)[20_000..49_000]).await;
+    assert_eq!(client.reply().await.status, 502);
+    client.closed().await;
+    assert_eq!(second.notice().await, conn, "no part of it came here");
+    second.expect_silence(&server, "/up").await;
+    let log = server.stop().await;
+    assert_eq!((&*log[0].status, &*log[0].close), ("502", "answered:502"));
+}
+
+#[tokio::test]
+async fn a_handler_that_reads_less_than_it_grants_holds_the_client_back() {
+    let (server, mut handler) = start(&site().setting("limits.content_length", "20000")).await;
+    let mut client = server.client().await;
+    let length = 64 << 20;
+    let conn = announce(&mut client, &mut handler, length).await;
+    grant(&mut handler, conn, 1 << 40).await;
+    let mut sent = 0;
+    let blocked = tokio::time::timeout(std::time::Duration::from_secs(1), async {
+        while sent < length {
+            client.send(vec![b'x'; 1 << 16]).await;
+            sent += 1 << 16;
+        }
+    });
+    assert!(blocked.await.is_err(), "{sent} bytes went somewhere");
+    let stats = server.server.live().handler(0).link().stats();
+    assert!(stats.peers[0].queued < 100, "{stats:?}");
+    // It goes on as soon as the handler does.
+    let rest = async {
+        while sent < length {
+            let more = (length - sent).min(1 << 16);
+            client.try_send(vec![b'x'; more]).await;
+            sent += more;
+        }
+    };
+    let reading = async {
+        let mut received = 0;
+        loop {
+            let message = handler.next().await;
+            let (offset, bytes, done) = part(&message);
+            assert_eq!(offset, received);
+            received += bytes.len() as u64;
+            if done {
+                return received;
+            }
+        }
+    };
+    let (received, ()) = tokio::join!(reading, rest);
+    assert_eq!(received, length as u64);
+}
+
+#[tokio::test]
 async fn a_handler_that_says_nothing_in_time_ends_its_stream() {
     let (server, mut handler) = start(&site().setting("handler.timeout", "0.2")).await;
     let mut client = server.client().await;

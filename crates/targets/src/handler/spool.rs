@@ -5,7 +5,7 @@ use super::upload_file::{Finished, Spool};
 use super::{HandlerLink, Terms};
 use bus::{Delivery, Outgoing, Standing, Tag};
 use bytes::Bytes;
-use edge::{Audience, Exchange, Fault, FaultKind, Reading, Relayed, Turn};
+use edge::{Audience, Exchange, Fault, FaultKind, Poured, Reading, Relayed, Turn};
 use http1::{CloseReason, Framing};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -26,8 +26,7 @@ impl HandlerLink {
         let size_max = terms.limits.upload_size_max;
         let length = announced(exchange, size_max)?;
         let claim = store.claim(length, terms.uploads.store_max)?;
-        let (mode, digest) = (terms.uploads.mode, terms.uploads.digest);
-        let mut spool = Spool::create(store, claim, mode, digest).await?;
+        let mut spool = Spool::create(store, claim, terms.uploads, size_max).await?;
         exchange.client.open(audience);
         let start = self.request(exchange, terms, Written::UploadStart(spool.name()));
         let tag = Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() };
@@ -35,13 +34,28 @@ impl HandlerLink {
         exchange.invite().await.map_err(|_| FaultKind::ClientGone)?;
 
         loop {
-            match exchange.client.turn(&mut exchange.body, Reading::Body).await {
+            let turn = if spool.is_busy() {
+                let written = pin!(spool.written());
+                exchange.client.turn_or(&mut exchange.body, Reading::Lent, written).await
+            } else {
+                Some(exchange.client.turn(&mut exchange.body, Reading::Body).await)
+            };
+            let Some(turn) = turn else {
+                let (lent, poured) = spool.settle()?;
+                if let Some(lent) = lent {
+                    exchange.body.take_back(lent);
+                }
+                if poured == Poured::Enough {
+                    spool.write(exchange.body.lend());
+                }
+                continue;
+            };
+            match turn {
                 Turn::Piece(piece) => {
-                    let size = spool.size() + piece.len() as u64;
-                    if let Some(max) = size_max.filter(|&max| size > max) {
-                        return Err(too_large(max));
+                    spool.push(piece)?;
+                    if spool.is_full() {
+                        spool.write(exchange.body.lend());
                     }
-                    spool.push(piece).await?;
                 }
                 Turn::BodyEnd => break,
                 Turn::Credits(_) | Turn::Upgraded => {}

@@ -7,11 +7,20 @@ use bus::{Delivery, Outgoing, Tag};
 use bytes::{Bytes, BytesMut};
 use edge::{Audience, Exchange, Fault, FaultKind, Reading, Relayed, Turn};
 use http1::{CloseReason, Limit};
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use wire::request::UploadPart;
 
 /// A longer rest of a body is cheaper to end with its connection.
 const SKIP_BYTES_MAX: usize = 256 << 10;
+
+/// Parts that the handler's socket has not begun to take. A handler that grants credits for more
+/// than it reads holds the client back with this much in memory.
+const UNTAKEN_BYTES_MAX: usize = 256 << 10;
+
+/// What a part weighs beside its bytes, so that chunks of one byte have a bound, too.
+const PART_BYTES: usize = 512;
 
 /// How far a streamed body has come.
 #[derive(Debug)]
@@ -22,6 +31,8 @@ struct Progress {
     offset: u64,
     /// What the handler takes; parts are not cut to it, so it may fall below zero.
     credits: i64,
+    /// Of what was sent, what may not have been taken yet.
+    untaken: usize,
     /// Read from the client, not sent yet.
     held: Bytes,
     body_ended: bool,
@@ -51,7 +62,7 @@ impl HandlerLink {
         }
 
         loop {
-            if progress.credits > 0 && progress.has_part() {
+            if progress.credits > 0 && progress.has_part() && !progress.is_ahead() {
                 let offset = progress.offset;
                 let bytes = progress.take(part_max);
                 progress.sent(bytes.len());
@@ -62,10 +73,16 @@ impl HandlerLink {
                 }
                 continue;
             }
-            let reading = if progress.credits > 0 { Reading::Body } else { Reading::Paused };
+            let reading = progress.reading();
             let patience = terms.limits.handler_timeout.filter(|_| reading == Reading::Paused);
             exchange.client.expect_answer(patience);
-            match exchange.client.turn(&mut exchange.body, reading).await {
+            let taken = pin!(self.taken(tag(exchange), progress.is_ahead()));
+            let turn = exchange.client.turn_or(&mut exchange.body, reading, taken).await;
+            let Some(turn) = turn else {
+                progress.untaken = 0;
+                continue;
+            };
+            match turn {
                 Turn::Piece(piece) => progress.held = piece,
                 Turn::BodyEnd => progress.body_ended = true,
                 Turn::Credits(more) => {
@@ -101,6 +118,15 @@ impl HandlerLink {
         self.send(Outgoing { message, delivery })
     }
 
+    /// Returns once the handler's socket has taken what was sent, if that `matters`.
+    async fn taken(&self, tag: Tag, matters: bool) {
+        if matters {
+            self.link.given(tag).await;
+        } else {
+            pending().await
+        }
+    }
+
     fn send_part(&self, exchange: &Exchange<'_, '_>, part: UploadPartOf<'_>) -> Result<(), Fault> {
         let UploadPartOf { offset, done, bytes } = part;
         let path = exchange.head.path().as_bytes();
@@ -108,7 +134,7 @@ impl HandlerLink {
         let part = UploadPart { sender, conn: exchange.peer.conn.0, path, offset, done, bytes };
         let mut message = BytesMut::with_capacity(bytes.len() + path.len() + sender.len() + 96);
         part.encode(wire_protocol(self.handler.protocol), &mut message);
-        let delivery = Delivery::Message { tag: tag(exchange) };
+        let delivery = Delivery::Part { tag: tag(exchange) };
         self.send(Outgoing { message: message.freeze(), delivery })
     }
 }
@@ -123,12 +149,23 @@ struct UploadPartOf<'a> {
 
 impl Progress {
     fn new(length: Option<u64>) -> Self {
-        Self { length, offset: 0, credits: 0, held: Bytes::new(), body_ended: false }
+        // No part goes before the request itself has found its handler.
+        let untaken = UNTAKEN_BYTES_MAX;
+        Self { length, offset: 0, credits: 0, untaken, held: Bytes::new(), body_ended: false }
     }
 
     /// Whether there is something to send, be it only that this was all.
     fn has_part(&self) -> bool {
         !self.held.is_empty() || self.body_ended
+    }
+
+    fn reading(&self) -> Reading {
+        if self.credits > 0 && !self.has_part() { Reading::Body } else { Reading::Paused }
+    }
+
+    /// Whether the handler's socket has to catch up.
+    fn is_ahead(&self) -> bool {
+        self.untaken >= UNTAKEN_BYTES_MAX
     }
 
     fn take(&mut self, bytes_max: usize) -> Bytes {
@@ -137,6 +174,7 @@ impl Progress {
 
     fn sent(&mut self, bytes: usize) {
         self.offset += bytes as u64;
+        self.untaken += bytes + PART_BYTES;
         self.credits = self.credits.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 

@@ -156,12 +156,6 @@ impl Claim {
         Ok(())
     }
 
-    /// Leaves nothing here.
-    pub(super) fn take(&mut self) -> Self {
-        let none = Self { store: Arc::clone(&self.store), bytes: 0, written: 0, max: self.max };
-        std::mem::replace(self, none)
-    }
-
     /// What has been claimed.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes

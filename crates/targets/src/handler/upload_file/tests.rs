@@ -7,7 +7,16 @@ use tempfile::TempDir;
 async fn spool(folder: &TempDir, digest: Option<UploadDigest>) -> Spool {
     let store = UploadStore::open(&format!("{}/XXXXXX", folder.path().display()), "owner").await;
     let claim = store.claim(None, None).unwrap();
-    Spool::create(&store, claim, 0o600, digest).await.unwrap()
+    let uploads = Uploads { mode: 0o600, digest, ..Uploads::default() };
+    Spool::create(&store, claim, &uploads, None).await.unwrap()
+}
+
+async fn write(spool: &mut Spool) {
+    spool.write(None);
+    assert!(spool.is_busy());
+    spool.written().await;
+    assert_eq!(spool.settle().unwrap().1, Poured::Dry);
+    assert!(!spool.is_busy());
 }
 
 /// Files that are no manifest.
@@ -24,7 +33,10 @@ async fn pieces_arrive_in_order_and_a_kept_file_stays() {
     let small = (0..5000_u16).map(|at| Bytes::copy_from_slice(&at.to_be_bytes()));
     let pieces: Vec<Bytes> = large.chain(small).collect();
     for piece in &pieces {
-        spool.push(piece.clone()).await.unwrap();
+        spool.push(piece.clone()).unwrap();
+        if spool.is_full() {
+            write(&mut spool).await;
+        }
     }
     let name = spool.name().to_owned();
     let finished = spool.finish().await.unwrap();
@@ -50,9 +62,14 @@ fn whatever_is_dropped_removes_its_file() {
         runtime.unwrap().block_on(async {
             let mut spool = spool(&folder, None).await;
             for _ in 0..pieces {
-                spool.push(Bytes::from(vec![7; 300_000])).await.unwrap();
+                spool.push(Bytes::from(vec![7; 300_000])).unwrap();
+                write(&mut spool).await;
             }
             assert_eq!(files(&folder).len(), 1);
+            if pieces == 2 {
+                spool.push(Bytes::from(vec![7; 300_000])).unwrap();
+                spool.write(None);
+            }
             if finish {
                 let mut finished = spool.finish().await.unwrap();
                 finished.list().await;
@@ -73,7 +90,7 @@ fn whatever_is_dropped_removes_its_file() {
 async fn a_folder_that_is_not_there_is_our_fault() {
     let store = UploadStore::open("/no/such/folder/XXXXXX", "owner").await;
     let claim = store.claim(Some(1), None).unwrap();
-    let fault = Spool::create(&store, claim, 0o600, None).await.unwrap_err();
+    let fault = Spool::create(&store, claim, &Uploads::default(), None).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Internal);
     assert!(!Path::new("/no/such/folder").exists());
 }
