@@ -79,6 +79,15 @@ fn answer(message: &[u8], reply: &mut BytesMut, batch: &mut Vec<u8>) -> Result<(
     if request.is_disconnect() {
         return Ok(());
     }
+    let header = |name: &[u8]| {
+        let mut headers = request.headers.0.iter().filter(|(key, _)| key.as_ref() == name);
+        headers.find_map(|(_, values)| values.as_slice().first())
+    };
+    match (header(b"x-mongrel2-upload-start"), header(b"x-mongrel2-upload-done")) {
+        (Some(_), None) => return Ok(()),
+        (Some(_), Some(done)) => std::fs::remove_file(std::str::from_utf8(done)?)?,
+        (None, _) => {}
+    }
     reply.clear();
     let sender = std::str::from_utf8(request.sender)?;
     wire::reply::encode(sender, &[request.conn], ANSWER, reply);

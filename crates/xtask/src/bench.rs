@@ -2,6 +2,7 @@
 
 pub(crate) mod micro;
 pub(crate) mod peers;
+pub(crate) mod uploads;
 
 mod fetch;
 mod fleet;

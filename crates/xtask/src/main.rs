@@ -33,6 +33,9 @@ usage: cargo xtask <command>
       --servers A,B     of us, mongrel2, nginx, haproxy (all)
       --idle N          connections held open to weigh one (10000); 0: leave that out
       --record NAME     write benches/runs/<date>-NAME/summary.md
+  bench uploads           large bodies to files, beside nginx
+      --gib N           size of one body (1)
+      --rounds N        rounds, interleaved; the median counts (3)
   bench micro [WORD]    microbenchmarks of the pure crates
 ";
 
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         // Started by `demo`; not for people.
         ["demo-backend", port] => demo::backend::run(port),
         ["bench", "peers", options @ ..] => bench::peers::run(options),
+        ["bench", "uploads", options @ ..] => bench::uploads::run(options),
         ["bench", "micro", rest @ ..] => bench::micro::run(rest),
         _ => {
             eprint!("{USAGE}");

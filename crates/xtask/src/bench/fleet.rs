@@ -153,7 +153,9 @@ impl Yard {
         let specs = [send, recv].map(|port| format!("tcp://127.0.0.1:{port}"));
         let log = self.directory.join(format!("{}-handler.out", server.name()));
         let mut command = tied(self.programs.join("echo_handler"));
-        Service::start("echo_handler", command.args(specs), Some(&log))
+        // The names of uploads are relative to where the server runs.
+        command.args(specs).current_dir(&self.directory);
+        Service::start("echo_handler", &mut command, Some(&log))
     }
 
     /// What all proxies stand in front of.

@@ -126,7 +126,7 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.push_str(&format!("{arguments}\n"));
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
@@ -138,7 +138,7 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-fn ratio(value: f64, ours: Option<f64>) -> String {
+pub(super) fn ratio(value: f64, ours: Option<f64>) -> String {
     ours.map_or_else(|| "-".to_owned(), |ours| format!("{:.2}", value / ours))
 }
 

@@ -30,6 +30,7 @@ settings = {{
     "superpoll.max_fd": 16384
     "limits.connections": 16000
     "control_port": "ipc://run/control-{port}"
+    "upload.temp_store": "tmp/upload.XXXXXX"
     "limits.min_ping": 0
     "limits.min_read_rate": 0
     "limits.min_write_rate": 0
@@ -51,6 +52,15 @@ pub(super) fn nginx(port: u16, upstream: u16) -> String {
         root {{dir}};
         location /proxy {{
             proxy_pass http://back;
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+        }}
+        location /upload {{
+            client_max_body_size 0;
+            client_body_in_file_only clean;
+            proxy_pass http://back;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length \"\";
             proxy_http_version 1.1;
             proxy_set_header Connection \"\";
         }}
