@@ -1,6 +1,6 @@
 //! Exchanges recorded from Mongrel2, replayed: uploads to files, in parts, and download credits.
 
-use crate::harness::{Handler, HandlerSpec, Message, Running, SiteBuilder, until};
+use crate::harness::{Client, Handler, HandlerSpec, Message, Running, SiteBuilder, until};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -93,6 +93,13 @@ impl Replay {
         }
     }
 
+    /// A client that has announced an upload.
+    async fn begin(&self) -> Client {
+        let mut client = self.server.client().await;
+        client.send("POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n").await;
+        client
+    }
+
     /// Reads up to the answer to a request of its own.
     async fn forget(&mut self, is_tnetstring: bool) {
         let (path, handler) = &mut self.handlers[usize::from(is_tnetstring)];
@@ -180,9 +187,13 @@ fn compare(name: &str, got: &Message, recorded: &Message) {
     }
 }
 
-async fn replay(file: &str, settings: &[(&str, &str)], at_least: usize) {
+fn recorded(file: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
-    let recorded: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+async fn replay(file: &str, settings: &[(&str, &str)], at_least: usize) {
+    let recorded = recorded(file);
     let mut replay = Replay::start(settings).await;
     let mut count = 0;
     for case in recorded["cases"].as_array().unwrap() {
@@ -199,6 +210,66 @@ async fn replay(file: &str, settings: &[(&str, &str)], at_least: usize) {
 async fn uploads_to_files() {
     let settings = [("upload.temp_store", "{}/tmp/up.XXXXXX"), ("limits.content_length", "1000")];
     replay("08-uploads.json", &settings, 15).await;
+}
+
+/// Settings that Mongrel2 took and looked at with the first upload.
+#[tokio::test]
+async fn modes_and_templates() {
+    /// What becomes of a case that is not equal.
+    #[derive(Debug, Clone, Copy)]
+    enum Now {
+        Equal,
+        /// The file is made, with this mode.
+        Mode(u32),
+        /// The configuration is refused, naming the setting.
+        Refused,
+        /// The client is told.
+        Status(u16),
+    }
+    let now = |name: &str| match name {
+        "mode-0666" => Now::Equal,
+        // A mode is octal with and without its 0; read as decimal it became 01232.
+        "mode-666" => Now::Mode(0o666),
+        "mode-bad" | "no-X" => Now::Refused,
+        // It was closed without a word; it is warned of at start.
+        "no-dir" => Now::Status(500),
+        other => panic!("a case that nobody has looked at: {other}"),
+    };
+    let recorded = recorded("08-uploads-modes.json");
+    for case in recorded["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let about = case["about"].as_str().unwrap();
+        let setting: Vec<&str> = about.split('\'').collect();
+        let (key, value) = (setting[1], setting[3]);
+        let value =
+            if key == "upload.temp_store" { format!("{{}}/{value}") } else { value.to_owned() };
+        let mut settings =
+            vec![("upload.temp_store", "{}/tmp/up.XXXXXX"), ("limits.content_length", "1000")];
+        settings.retain(|setting| setting.0 != key);
+        settings.push((key, &value));
+        match now(name) {
+            Now::Equal => Replay::start(&settings).await.case(case).await,
+            Now::Refused => {
+                let replay = Replay::start(&[]).await;
+                let site = settings
+                    .iter()
+                    .fold(SiteBuilder::new(), |site, (key, value)| site.setting(key, value));
+                let fault = replay.server.reload(&site).await.unwrap_err();
+                assert!(fault.contains(key), "{name}: {fault}");
+            }
+            Now::Mode(mode) => {
+                let replay = Replay::start(&settings).await;
+                let _client = replay.begin().await;
+                until(|| uploads(replay.server.folder()).len() == 1).await;
+                let made = std::fs::metadata(&uploads(replay.server.folder())[0]).unwrap();
+                assert_eq!(made.permissions().mode() & 0o7777, mode, "{name}");
+            }
+            Now::Status(status) => {
+                let replay = Replay::start(&settings).await;
+                assert_eq!(replay.begin().await.reply().await.status, status, "{name}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

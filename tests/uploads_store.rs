@@ -191,6 +191,43 @@ async fn an_upload_goes_on_through_reloads() {
     assert_eq!(entries(server.folder()).len(), 1, "the manifest went with the last upload");
 }
 
+/// A row that keeps its addresses and speaks another protocol: the link is closed under the client.
+#[tokio::test]
+async fn what_is_done_is_the_handlers_whatever_becomes_of_its_link() {
+    let (server, mut handler) = start(&site()).await;
+    let (mut client, _) = begin(&server, &mut handler, 2000).await;
+    client.send(body(2000)).await;
+    let done = handler.request().await;
+    let name = done.header(DONE).unwrap();
+    let other =
+        site().rows(|rows| rows.handlers[0].protocol = store::Cell::Text("tnetstring".into()));
+    server.reload(&other).await.unwrap();
+    assert_eq!(client.reply().await.status, 502);
+    client.closed().await;
+    until(|| server.server.registry().is_empty()).await;
+    assert_eq!(std::fs::read(name).unwrap(), body(2000));
+    assert_eq!(listed(server.folder()), 0);
+}
+
+#[tokio::test]
+async fn what_is_done_stays_when_the_server_stops() {
+    let (server, mut handler) = start(&site().setting("timeout.drain", "0.2")).await;
+    let (mut client, _) = begin(&server, &mut handler, 2000).await;
+    client.send(body(2000)).await;
+    let done = handler.request().await;
+    let name = done.header(DONE).unwrap();
+    let folder = server.folder().to_owned();
+    let watch = tokio::spawn(async move {
+        let stopping = std::time::Instant::now();
+        client.rest().await;
+        stopping.elapsed()
+    });
+    within(server.server.stop()).await;
+    watch.await.unwrap();
+    until(|| entries(&folder).len() == 1).await;
+    assert_eq!(std::fs::read(name).unwrap(), body(2000));
+}
+
 #[tokio::test]
 async fn a_stop_leaves_neither_files_nor_manifest() {
     let folder = tempfile::tempdir().unwrap();

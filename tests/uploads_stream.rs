@@ -340,3 +340,43 @@ async fn no_stream_is_longer_than_upload_size() {
     assert_eq!(client.reply().await.status, 413);
     while !handler.next().await.is_disconnect {}
 }
+
+/// Its host has lost power, behind more bytes than we read ahead: nothing more will ever come.
+#[tokio::test]
+async fn a_client_that_says_nothing_more_is_given_up() {
+    let strict = site()
+        .setting("limits.tick_timer", "0.1")
+        .setting("limits.min_ping", "0.3")
+        .setting("limits.kill_limit", "0")
+        .setting("limits.min_read_rate", "0")
+        .setting("limits.min_write_rate", "0");
+    // By the signs of life, by what its handler promised, and once it could send.
+    for (site, credits) in [
+        (strict, 0),
+        (site().setting("handler.timeout", "0.3"), 0),
+        (site().setting("timeout.body", "0.3"), 500_000),
+    ] {
+        let (server, mut handler) = start(&site).await;
+        let mut client = server.client().await;
+        let conn = announce(&mut client, &mut handler, 500_000).await;
+        client.send(body(60_000)).await;
+        if credits > 0 {
+            grant(&mut handler, conn, credits).await;
+        }
+        while !handler.next().await.is_disconnect {}
+        until(|| server.server.registry().is_empty()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_granted_body_that_stops_coming_is_408() {
+    let (server, mut handler) = start(&site().setting("timeout.body", "0.3")).await;
+    let mut client = server.client().await;
+    let conn = announce(&mut client, &mut handler, 5000).await;
+    grant(&mut handler, conn, 5000).await;
+    client.send(body(1000)).await;
+    assert_eq!(part(&handler.next().await).1.len(), 1000);
+    assert_eq!(client.reply().await.status, 408);
+    client.closed().await;
+    assert_eq!(handler.notice().await, conn);
+}

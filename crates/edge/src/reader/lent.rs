@@ -11,6 +11,8 @@ use std::os::fd::OwnedFd;
 
 /// One read: few system calls, and still in the processor's cache when it is written.
 const READ_BYTES: usize = 128 << 10;
+/// Chunks below this are cheaper to copy than to write one by one.
+const GATHER_BYTES: usize = 16 << 10;
 
 thread_local! {
     static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
@@ -54,7 +56,9 @@ impl RequestBody<'_> {
         let reader = &mut *self.reader;
         let Lent { body, behind, read, .. } = lent;
         reader.body = body;
-        reader.input = behind;
+        if !behind.is_empty() {
+            reader.input = behind;
+        }
         reader.is_lent = false;
         if read > 0 {
             reader.progress = None;
@@ -81,30 +85,44 @@ impl Lent {
                 let received = recv(&self.socket, &mut **room, RecvFlags::DONTWAIT);
                 let Ok((count @ 1.., _)) = received else { break };
                 self.read += count;
-                self.split(&room[..count], &mut take)?;
+                self.split(&mut room[..count], &mut take)?;
             }
             Ok(Poured::Dry)
         })
     }
 
+    /// Gives the data in `input` to `take`. Small chunks are moved together first, so that a client
+    /// that sends many of them does not cost many writes.
     fn split(
         &mut self,
-        mut input: &[u8],
+        input: &mut [u8],
         take: &mut impl FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        let (mut at, mut gathered) = (0, 0);
         loop {
-            match self.body.locate(input)? {
-                Span::Data { skip, len } => {
-                    let (data, rest) = input[skip..].split_at(len);
-                    take(data)?;
-                    input = rest;
+            match self.body.locate(&input[at..])? {
+                Span::Data { skip, len } if len < GATHER_BYTES => {
+                    let begin = at + skip;
+                    at = begin + len;
+                    input.copy_within(begin..at, gathered);
+                    gathered += len;
                 }
-                Span::More => return Ok(()),
+                Span::Data { skip, len } => {
+                    take_some(&input[..std::mem::take(&mut gathered)], take)?;
+                    let begin = at + skip;
+                    at = begin + len;
+                    take(&input[begin..at])?;
+                }
+                Span::More => return take_some(&input[..gathered], take),
                 Span::Done { skip } => {
-                    self.behind.extend_from_slice(&input[skip..]);
-                    return Ok(());
+                    self.behind.extend_from_slice(&input[at + skip..]);
+                    return take_some(&input[..gathered], take);
                 }
             }
         }
     }
+}
+
+fn take_some(data: &[u8], take: &mut impl FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
+    if data.is_empty() { Ok(()) } else { take(data) }
 }

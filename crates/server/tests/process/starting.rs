@@ -60,6 +60,19 @@ fn what_can_not_be_loaded_is_named() {
 }
 
 #[test]
+fn a_folder_that_takes_no_uploads_is_warned_of() {
+    let setup = Setup::new().setting("upload.temp_store", "/no/such/folder/up.XXXXXX");
+    let program = setup.start();
+    let line = program.logs("upload.temp_store");
+    for part in ["WARN", "/no/such/folder/", "No such file or directory"] {
+        assert!(line.contains(part), "{part:?} is not in {line}");
+    }
+    // A site that has no uploads is served all the same.
+    program.logs("serving 'the one'");
+    assert_eq!(get(setup.addr(), "/f").0, "200");
+}
+
+#[test]
 fn a_wrong_command_line_is_explained() {
     let (code, log) = fails(&[]);
     assert_eq!(code, Some(2));

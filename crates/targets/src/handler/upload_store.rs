@@ -56,8 +56,9 @@ pub(super) struct Claim {
 }
 
 impl UploadStore {
-    /// Removes what earlier servers with this uuid, `owner`, left unfinished. If the folder is not
-    /// there, that is logged, and tried again with each upload.
+    /// Removes what earlier servers with this uuid, `owner`, left unfinished. If nothing can be
+    /// written to the folder, that is logged, and tried again with each upload: a site may never
+    /// have one.
     pub async fn open(template: &str, owner: &str) -> Arc<Self> {
         let store = Arc::new(Self {
             template: template.to_owned(),
@@ -68,7 +69,8 @@ impl UploadStore {
         let ours = Arc::clone(&store);
         let opened = spawn_blocking(move || ours.manifest().map(drop)).await;
         if let Ok(Err(error)) = opened {
-            tracing::warn!(template, %error, "can't keep a manifest of uploads in the folder of upload.temp_store");
+            let folder = folder_path(store.split().0).display();
+            tracing::warn!(%folder, %error, "uploads will fail: nothing can be stored in the folder of upload.temp_store");
         }
         store
     }
