@@ -86,7 +86,9 @@ impl HandlerLink {
     ) -> Result<Relayed, Fault> {
         let tag = Tag { conn: exchange.peer.conn.0, exchange: exchange.client.exchange() };
         let is_answered = exchange.client.is_answered();
-        self.send_request(exchange, done)?;
+        // Whatever the method: the first handler may have taken the file away already.
+        let delivery = Delivery::Request { tag, replayable: false };
+        self.send(Outgoing { message: done, delivery })?;
         let waits = self.link.standing(tag) == Some(Standing::Waiting);
         if waits {
             finished.list().await;
