@@ -110,7 +110,7 @@ async fn start() -> Running {
 }
 
 /// Answers each request with the message it came in, less the number of its connection, and closes
-/// where the client asks for it, as handlers must.
+/// where the client asks for it, as handlers of Mongrel2 had to; not for `/h/keep`.
 async fn echo(mut handler: Handler) {
     loop {
         let message = handler.next().await;
@@ -124,7 +124,7 @@ async fn echo(mut handler: Handler) {
             reply.extend_from_slice(told);
         }
         handler.reply(message.conn, reply).await;
-        if wants_close(&message) {
+        if wants_close(&message) && message.path != "/h/keep" {
             handler.close(message.conn).await;
         }
     }

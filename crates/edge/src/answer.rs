@@ -122,22 +122,31 @@ pub(crate) fn answer(fault: &Fault, wants: Wants, page: Option<Bytes>) -> Respon
     response
 }
 
-/// What an Accept value asks of an error: what it names first of JSON, HTML and other text. Weights
-/// are not read; a person's browser names text/html first, a program JSON.
-pub(crate) fn wants(accept: &[u8]) -> Wants {
-    for range in accept.split(|&byte| byte == b',') {
-        let media = range.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-        if media.eq_ignore_ascii_case(b"application/json") {
-            return Wants::Json;
-        }
-        if media.eq_ignore_ascii_case(b"text/plain") {
-            return Wants::Text;
-        }
-        if media.len() >= 5 && media[..5].eq_ignore_ascii_case(b"text/") {
-            return Wants::Anything;
-        }
+/// What Accept fields ask of an error: what they name first of JSON, HTML and other text. A weight
+/// of 0 rules out, other weights are not read; a person's browser names text/html first, a program
+/// JSON.
+pub(crate) fn wants<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Wants {
+    accept.flat_map(|value| value.split(|&byte| byte == b',')).find_map(named).unwrap_or_default()
+}
+
+fn named(range: &[u8]) -> Option<Wants> {
+    let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let media = parts.next().unwrap_or_default();
+    let is_zero = |weight: &[u8]| {
+        let digits = weight.strip_prefix(b"q=").or_else(|| weight.strip_prefix(b"Q="));
+        digits.is_some_and(|digits| digits.iter().all(|byte| matches!(byte, b'0' | b'.')))
+    };
+    if parts.any(is_zero) {
+        return None;
     }
-    Wants::Anything
+    if media.eq_ignore_ascii_case(b"application/json") {
+        return Some(Wants::Json);
+    }
+    if media.eq_ignore_ascii_case(b"text/plain") {
+        return Some(Wants::Text);
+    }
+    let is_text = media.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/"));
+    is_text.then_some(Wants::Anything)
 }
 
 fn json_body(status: u16, text: &str) -> String {
@@ -168,10 +177,14 @@ mod tests {
             ("application/json;q=0.9, text/html", Wants::Json),
             ("text/html,application/json", Wants::Anything),
             ("image/png, Application/JSON", Wants::Json),
+            ("application/json;q=0, text/html", Wants::Anything),
+            ("application/json; q=0.000, text/plain", Wants::Text),
+            ("application/json;q=0.1, text/plain", Wants::Json),
+            ("image/png\napplication/json", Wants::Json),
             ("text/plain, */*", Wants::Text),
             ("text/*", Wants::Anything),
         ] {
-            assert_eq!(wants(accept.as_bytes()), form, "{accept}");
+            assert_eq!(wants(accept.split('\n').map(str::as_bytes)), form, "{accept}");
         }
     }
 

@@ -2,7 +2,6 @@
 
 mod messages;
 
-use crate::answer::Wants;
 use crate::audience::Audiences;
 use crate::backlog::Backlog;
 use crate::conversation::{Conversation, ConversationParts};
@@ -31,6 +30,9 @@ use tokio::time::Instant;
 /// An unread rest of a body up to this size is read and thrown away, so that the connection can be
 /// kept; a larger one is cheaper to end with the connection.
 const DRAIN_BYTES_MAX: u64 = 256 << 10;
+/// Requests that lie in the buffer are served this many in a row before other connections have a
+/// turn.
+const REQUESTS_PER_TURN: u64 = 16;
 /// How long we wait for a client to close after our last word, so that unread input does not
 /// turn that word into a reset (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
@@ -132,6 +134,11 @@ impl<S: Service> Connection<S> {
                 break ended;
             }
             self.reader.release();
+            if !self.reader.buffered().is_empty()
+                && self.exchanges.is_multiple_of(REQUESTS_PER_TURN)
+            {
+                tokio::task::yield_now().await;
+            }
         };
         tracing::debug!(conn = %self.peer.conn, remote = %self.peer.remote, reason = %ended.reason, "closed");
         if ended.wants_a_line() {
@@ -379,11 +386,12 @@ impl<S: Service> Connection<S> {
                 "refused a request"
             );
         }
-        let response = answer::answer(&fault, Wants::Text, None);
+        let asked = Asked::refused(self.reader.buffered());
+        let response = answer::answer(&fault, asked.wants, None);
         let status = response.status;
         // Whether or not the client hears it, the connection ends for this reason.
         let way = Way::out(&mut self.writer, &mut self.life, self.entry.line());
-        let _heard = way.respond(response, (Asked::unreadable(), false), rules).await;
+        let _heard = way.respond(response, (asked, false), rules).await;
         self.record_without_request(status, self.writer.sent - sent_before, reason);
         Ended { is_recorded: true, ..reason.into() }
     }
@@ -453,7 +461,13 @@ fn settle(
 ) -> Result<Settled, Response<'_>> {
     match answer {
         Answer::Relayed(relayed) => {
-            let ended = relayed.close.map(|reason| Ended::by(reason, relayed.by));
+            // A handler may leave the close to us where the client has asked for it (RFC 9112
+            // section 9.6).
+            let ended = match relayed.close {
+                Some(reason) => Some(Ended::by(reason, relayed.by)),
+                None if asked.persistent => None,
+                None => Some(CloseReason::PeerAskedClose.into()),
+            };
             Ok(Settled::Sent {
                 status: relayed.status.unwrap_or(0),
                 content_bytes: Some(relayed.content_bytes),

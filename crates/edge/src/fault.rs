@@ -32,6 +32,10 @@ pub enum FaultKind {
     /// The head stopped coming.
     HeadTimeout,
     NotFound,
+    /// An `https` URI over a connection that is not secured (RFC 9110 section 7.4).
+    Misdirected,
+    /// A method that this server has no use for (RFC 9110 section 9.1).
+    MethodUnknown,
     /// Only these methods are served here, as an Allow field lists them.
     MethodNotAllowed(&'static str),
     PreconditionFailed,
@@ -87,6 +91,10 @@ impl FaultKind {
                 (Client, 426, true, "Version 13 of WebSocket is spoken here.")
             }
             Self::NotFound => (Client, 404, true, "There is nothing here under this name."),
+            Self::Misdirected => {
+                (Client, 421, true, "An https URI can't be served over a connection without TLS.")
+            }
+            Self::MethodUnknown => (Client, 501, true, "This method is not known here."),
             Self::MethodNotAllowed(_) => (Client, 405, true, "This method is not served here."),
             Self::PreconditionFailed => (Client, 412, true, "A condition of the request failed."),
             Self::RangeNotSatisfiable { .. } => {

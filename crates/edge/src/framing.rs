@@ -32,13 +32,28 @@ impl Asked {
             head_only: head.is_head(),
             version: head.version(),
             persistent: head.persistent(),
-            wants: head.field("accept").map(answer::wants).unwrap_or_default(),
+            wants: answer::wants(head.fields_named("accept")),
         }
     }
 
     /// For a request that could not be read: nothing may follow its answer.
     pub(crate) fn unreadable() -> Self {
         Self { head_only: false, version: Version::Http11, persistent: false, wants: Wants::Text }
+    }
+
+    /// For a request that was refused. What its head seems to ask for decides over the form of the
+    /// refusal and over nothing else.
+    pub(crate) fn refused(head: &[u8]) -> Self {
+        let lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+        let accept = lines.take_while(|line| !line.is_empty()).filter_map(|line| {
+            let (name, value) = line.split_at_checked("accept:".len())?;
+            name.eq_ignore_ascii_case(b"accept:").then_some(value)
+        });
+        let wants = match answer::wants(accept) {
+            Wants::Json => Wants::Json,
+            Wants::Anything | Wants::Text => Wants::Text,
+        };
+        Self { head_only: head.starts_with(b"HEAD "), wants, ..Self::unreadable() }
     }
 
     pub(crate) fn delimiting(self, response: &Response<'_>) -> Delimiting {

@@ -27,6 +27,7 @@ pub struct Edge<S> {
     service: S,
     registry: Arc<Registry>,
     turned_away: TurnedAway,
+    exhausted: Seldom,
     pub(crate) refused: Seldom,
 }
 
@@ -47,8 +48,9 @@ pub fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 impl<S: Service> Edge<S> {
     pub fn new(service: S, registry: Arc<Registry>) -> Arc<Self> {
-        let (turned_away, refused) = (TurnedAway::default(), Seldom::default());
-        Arc::new(Self { service, registry, turned_away, refused })
+        let turned_away = TurnedAway::default();
+        let (exhausted, refused) = (Seldom::default(), Seldom::default());
+        Arc::new(Self { service, registry, turned_away, exhausted, refused })
     }
 
     pub fn service(&self) -> &S {
@@ -86,7 +88,10 @@ impl<S: Service> Edge<S> {
                 // The client went away before we took it (ECONNABORTED and its kin).
                 Err(error) if is_of_one_client(&error) => {}
                 Err(error) => {
-                    tracing::error!(%error, open = self.registry.len(), "can't accept a connection");
+                    if let Some(count) = self.exhausted.add() {
+                        let open = self.registry.len();
+                        tracing::error!(%error, open, count, "can't accept a connection");
+                    }
                     tokio::time::sleep(EXHAUSTED_REST).await;
                 }
             }

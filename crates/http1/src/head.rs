@@ -13,9 +13,8 @@ use bytes::Bytes;
 
 use crate::body::Framing;
 use crate::grammar::list;
-use crate::refusal::Refusal;
+use fields::Facts;
 pub(crate) use fields::{Codings, Options};
-use fields::{Facts, facts};
 pub use reader::HeadReader;
 use request_line::RequestLine;
 
@@ -91,15 +90,14 @@ impl Version {
 }
 
 impl RequestHead {
-    fn new(raw: Bytes, line: RequestLine, fields: Vec<Field>) -> Result<Self, Refusal> {
-        let facts = facts(&raw, &line, &fields)?;
+    fn new(raw: Bytes, line: RequestLine, fields: Vec<Field>, facts: Facts) -> Self {
         let built_uri = match line.target {
             target::Target { path, query: Some(query), .. } if path.is_empty() => {
                 Some(format!("/?{}", text(&raw, query)).into_boxed_str())
             }
             _ => None,
         };
-        Ok(Self { raw, line, fields, facts, built_uri })
+        Self { raw, line, fields, facts, built_uri }
     }
 
     /// The method as sent.
@@ -157,6 +155,16 @@ impl RequestHead {
     /// Authority of an absolute URI, else the Host field; with the port, if any. `None` only in HTTP/1.0.
     pub fn host(&self) -> Option<&str> {
         self.facts.host.map(|host| self.text(host))
+    }
+
+    /// The authority of an absolute URI, which counts for more than the Host field (RFC 9112 section 3.2.2).
+    pub fn authority(&self) -> Option<&str> {
+        self.line.target.authority.map(|(authority, _)| self.text(authority))
+    }
+
+    /// Whether an absolute URI asks for `https` (RFC 9110 section 4.2.2).
+    pub fn asks_for_https(&self) -> bool {
+        self.line.target.authority.is_some_and(|(_, default_port)| default_port == "443")
     }
 
     /// All fields in the order sent: name as sent, value without the spaces and tabs around it.

@@ -67,6 +67,9 @@ impl Service for Dispatch {
         let head = exchange.head;
         let host = live.site.host(head.host());
         let mut trace = Trace { host: Arc::clone(&host.name), target: "-" };
+        if head.asks_for_https() && !exchange.peer.tls {
+            return (Answer::Fault(FaultKind::Misdirected.into()), trace);
+        }
         let Some(found) = host.route(head.path()) else {
             let answer = match head.path() {
                 "*" => Answer::Response(options_of_the_server()),

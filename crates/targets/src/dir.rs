@@ -71,11 +71,13 @@ impl Directory {
     /// Answers GET and HEAD for `rest`: the path after the route's prefix, escapes untouched.
     ///
     /// # Errors
-    /// Faults of kind `MethodNotAllowed`, `NotFound`, `PreconditionFailed` and, when the file
+    /// Faults of kind `MethodNotAllowed`, `MethodUnknown`, `NotFound`, `PreconditionFailed` and, when the file
     /// system fails, `Internal`.
     pub async fn serve(&self, head: &RequestHead, rest: &str) -> Result<Response<'static>, Fault> {
-        if !matches!(head.known_method(), Method::Get | Method::Head) {
-            return Err(FaultKind::MethodNotAllowed("GET, HEAD").into());
+        match head.known_method() {
+            Method::Get | Method::Head => {}
+            Method::Other => return Err(FaultKind::MethodUnknown.into()),
+            _ => return Err(FaultKind::MethodNotAllowed("GET, HEAD").into()),
         }
         match self.find(head.path(), rest, Instant::now()).await? {
             Found::File(file) => {

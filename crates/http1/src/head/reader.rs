@@ -2,6 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 
+use super::fields::facts;
 use super::lines::Lines;
 use super::request_line::{Prefix, RequestLine};
 use super::{Field, RequestHead, Span};
@@ -25,7 +26,7 @@ impl HeadReader {
     /// Takes one head, its empty line included, out of `input`; `None` while it is incomplete.
     ///
     /// `input` must begin where it began at the last call that gave `None`. A refusal is final: what follows in the
-    /// input can't be trusted to begin with a request.
+    /// input can't be trusted to begin with a request. The head that was refused stays in `input`.
     pub fn read(
         &mut self,
         input: &mut BytesMut,
@@ -46,9 +47,10 @@ impl HeadReader {
             fields_start,
             self.fields,
         )?;
+        let facts = facts(window, &line, &fields)?;
         let raw = input.split_to(end).freeze();
         *self = Self::default();
-        RequestHead::new(raw, line, fields).map(Some)
+        Ok(Some(RequestHead::new(raw, line, fields, facts)))
     }
 
     /// Whether some bytes of a head have been seen; false means that a close now is a clean one.

@@ -159,7 +159,12 @@ fn client_fields<'a>(exchange: &Exchange<'a, '_>, terms: Terms<'_>) -> ClientFie
     let policy =
         FieldPolicy { keep_forwarded_for: terms.options.no_clobber_xff, keep_underscores: false };
     let mut fields = ClientFields::new(policy);
-    for (name, value) in exchange.head.fields() {
+    let head = exchange.head;
+    // The authority of an absolute URI stands for the Host field (RFC 9112 section 3.2.2).
+    let authority = head.authority().map(|authority| ("host", authority.as_bytes()));
+    let of_client =
+        head.fields().filter(|(name, _)| authority.is_none() || !name.eq_ignore_ascii_case("host"));
+    for (name, value) in authority.into_iter().chain(of_client) {
         match fields.push(name.as_bytes(), value) {
             Admission::Kept | Admission::Reserved => {}
             Admission::Underscore | Admission::TooManyValues => {
