@@ -229,3 +229,59 @@ async fn a_client_that_leaves_behind_many_pipelined_requests_is_noticed_at_once(
         assert_eq!(tokio::time::timeout(soon, handler.notice()).await, Ok(request.conn));
     }
 }
+
+/// The content of an answer to HEAD, in a message of its own, is no answer to the next request.
+#[tokio::test]
+async fn what_is_no_response_does_not_answer_the_next_request() {
+    let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
+    let mut handler = server.handler("main").await;
+    let mut client = server.client().await;
+    client.send("HEAD /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let request = handler.request().await;
+    let head = ok("hello").replace("\r\n\r\nhello", "\r\n\r\n");
+    handler.reply(request.conn, &head).await;
+    handler.request().await;
+    handler.reply(request.conn, "hello").await;
+    assert_eq!(client.rest().await, head.as_bytes());
+    assert_eq!(handler.notice().await, request.conn);
+    let log = server.stop().await;
+    let ends: Vec<_> = log.iter().map(|line| line.close.as_str()).collect();
+    assert_eq!(ends, ["-", "handler_broke_framing"]);
+}
+
+#[tokio::test]
+async fn keep_alive_of_a_handler_and_messages_hold_an_idle_connection() {
+    let site = SiteBuilder::new()
+        .handler("/h", "main")
+        .handler("@chat", "chat")
+        .setting("timeout.idle", "1");
+    let server = Running::start(&site).await;
+    let (mut main, mut chat) = (server.handler("main").await, server.handler("chat").await);
+    let (mut idle, mut held, mut socket) =
+        (server.client().await, server.client().await, server.client().await);
+    socket.send("@chat {\"type\":\"join\"}\0").await;
+    let joined = chat.request().await.conn;
+    idle.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let request = main.request().await;
+    main.answer(&request, "idle").await;
+    idle.reply().await;
+    held.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let request = main.request().await;
+    main.answer(&request, "held").await;
+    held.reply().await;
+    let id = request.conn.to_string();
+    let alive =
+        format!("raw-handler {}:X {id}, 31:3:ctl,21:10:keep-alive,4:true!}}]", id.len() + 2);
+    // The idle one goes in a second; the other two are still there after three.
+    let began = Instant::now();
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    while began.elapsed() < Duration::from_secs(3) {
+        main.send(&alive).await;
+        tick.tick().await;
+    }
+    idle.closed().await;
+    assert_eq!(held.get("/none").await.status, 404);
+    chat.reply(joined, "still there").await;
+    socket.until(b"c3RpbGwgdGhlcmU=").await;
+}

@@ -28,6 +28,7 @@ mod reload;
 mod routing;
 mod shutdown;
 mod signs_of_life;
+mod slow_clients;
 mod stray_answers;
 mod torture;
 mod uploads;

@@ -199,13 +199,13 @@ async fn a_message_that_no_handler_takes_is_told_so() {
 async fn a_client_that_only_listens_is_not_idle() {
     let (server, mut handler) = start_with(|site| site.setting("timeout.idle", "1")).await;
     let (mut client, message) = said(&server, &mut handler, b"@chat {}\0").await;
-    let mut again = tokio::time::interval(std::time::Duration::from_millis(300));
-    for _ in 0..6 {
+    let mut again = tokio::time::interval(std::time::Duration::from_millis(1500));
+    for _ in 0..3 {
         again.tick().await;
         handler.reply(message.conn, "abc").await;
         assert_eq!(client.exactly(4).await, b"YWJj");
     }
-    client.closed().await;
+    drop(client);
     assert_eq!(handler.notice().await, message.conn);
 }
 

@@ -46,7 +46,7 @@ impl Backlog {
         let room = Arc::clone(&self.room).acquire_many_owned(units);
         let mut room = std::pin::pin!(tokio::time::timeout(self.deadline, room));
         poll_fn(|cx| {
-            if let Poll::Ready(reason) = line.poll_killed(cx) {
+            if let Poll::Ready(reason) = line.poll_cut(cx) {
                 return Poll::Ready(Err(FaultKind::Killed(reason).into()));
             }
             room.as_mut().poll(cx).map(|place| match place {

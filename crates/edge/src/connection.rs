@@ -1,13 +1,15 @@
 //! One connection from its first byte to its close: the task that owns the socket.
 
 mod messages;
+mod respond;
 
+use crate::answer;
 use crate::audience::Audiences;
 use crate::backlog::Backlog;
 use crate::conversation::{Conversation, ConversationParts};
 use crate::exchange::{AccessRecord, Answer, Exchange, Rules, Service};
 use crate::fault::{Fault, FaultKind};
-use crate::framing::{Asked, Delimiting};
+use crate::framing::Asked;
 use crate::life::Life;
 use crate::line::{AudienceId, Delivery, Heard, Line};
 use crate::listener::Edge;
@@ -15,11 +17,8 @@ use crate::message_socket::{NO_EXCHANGE, Replies};
 use crate::peer::Peer;
 use crate::reader::Reader;
 use crate::registry::Entry;
-use crate::response::Response;
 use crate::socket::{ReadHalf, WriteHalf};
 use crate::writer::Writer;
-use crate::{answer, sender};
-use bytes::Bytes;
 use http1::{Action, CloseReason, Deadline, Event, Framing, Limit, RequestHead, ResponseTracker};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -37,6 +36,11 @@ const REQUESTS_PER_TURN: u64 = 16;
 /// turn that word into a reset (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 1 << 20;
+/// How long a handler may take to close for a client that has asked for it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+pub(crate) use respond::closes;
+use respond::{Settled, Way, settle, unless_killed};
 
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
@@ -49,6 +53,8 @@ pub(crate) struct Connection<S> {
     audiences: Audiences,
     exchanges: u64,
     replies: Replies,
+    /// A handler has answered in whole HTTP responses so far.
+    speaks_http: bool,
     backlog: Option<Backlog>,
 }
 
@@ -84,11 +90,10 @@ impl Ended {
     /// An end between two requests gets a line of its own, unless it is what every connection
     /// comes to: the client, or the server, is done.
     fn wants_a_line(&self) -> bool {
-        !self.is_recorded && !matches!(self.reason, CloseReason::PeerClosed | CloseReason::Draining)
+        use CloseReason::{Draining, PeerAskedClose, PeerClosed};
+        !self.is_recorded && !matches!(self.reason, PeerClosed | PeerAskedClose | Draining)
     }
-}
 
-impl Ended {
     /// To whoever reads or waits, a kill looks as if the client had left.
     fn or_killed(self, line: &Line) -> Self {
         let is_gone = matches!(self.reason, CloseReason::PeerClosed | CloseReason::PeerCutShort);
@@ -117,6 +122,7 @@ impl<S: Service> Connection<S> {
             audiences,
             exchanges: 0,
             replies,
+            speaks_http: false,
             backlog: None,
         }
     }
@@ -130,8 +136,12 @@ impl<S: Service> Connection<S> {
                 Ok(head) => head,
                 Err(ended) => break ended,
             };
+            let persistent = head.persistent();
             if let Err(ended) = Box::pin(self.exchange(head, &rules)).await {
                 break ended;
+            }
+            if !persistent {
+                break Box::pin(self.last_words(&rules)).await;
             }
             self.reader.release();
             if !self.reader.buffered().is_empty()
@@ -144,8 +154,9 @@ impl<S: Service> Connection<S> {
         if ended.wants_a_line() {
             self.record_without_request(0, 0, ended.reason);
         }
+        let by = ended.by.or_else(|| self.entry.line().cancelled_by());
         self.entry.line().close();
-        self.audiences.leave(self.peer.conn, ended.by);
+        self.audiences.leave(self.peer.conn, by);
         let last = self.life.end(ended.reason);
         if self.writer.is_cut_short {
             let Self { writer, .. } = *self;
@@ -158,6 +169,7 @@ impl<S: Service> Connection<S> {
     /// Waits for a request. It is served under the rules that are in force when it begins.
     async fn next_head(&mut self, rules: &mut Arc<Rules>) -> Result<RequestHead, Ended> {
         let mut idle_since = Instant::now();
+        let mut pings = self.entry.line().vitals().pings();
         let mut head_since = None;
         let mut has_begun = false;
         loop {
@@ -210,7 +222,16 @@ impl<S: Service> Connection<S> {
                     let fault = FaultKind::HeadTimeout.into();
                     return Err(Box::pin(self.refuse(fault, rules)).await);
                 }
-                Wake::Expired => return Err(CloseReason::Deadline(Deadline::Idle).into()),
+                Wake::Expired => {
+                    let vitals = self.entry.line().vitals();
+                    // A client that speaks in messages listens for as long as it likes:
+                    // `limits.min_ping` is the rule for those.
+                    let listens = self.backlog.is_some() && rules.limits.min_ping.is_some();
+                    if !listens && pings == vitals.pings() {
+                        return Err(CloseReason::Deadline(Deadline::Idle).into());
+                    }
+                    (idle_since, pings) = (Instant::now(), vitals.pings());
+                }
             }
         }
     }
@@ -229,6 +250,38 @@ impl<S: Service> Connection<S> {
             return Poll::Ready(Wake::Drain);
         }
         self.reader.alarm.poll_expired(cx, deadline).map(|()| Wake::Expired)
+    }
+
+    /// A handler has answered a client that asked for the close: as in Mongrel2 the handler says
+    /// when, but it has to say so soon, and nothing more is read as a request (RFC 9112 section 9.6).
+    async fn last_words(&mut self, rules: &Rules) -> Ended {
+        let deadline = Instant::now() + LAST_WORDS;
+        loop {
+            let wake = poll_fn(|cx| {
+                let line = self.entry.line();
+                if let Poll::Ready(heard) = line.poll_heard(cx) {
+                    return Poll::Ready(Wake::Heard(heard));
+                }
+                if self.reader.poll_closed(cx, rules.limits.head_bytes_max).is_ready() {
+                    return Poll::Ready(Wake::InputEnd);
+                }
+                if line.is_draining() {
+                    return Poll::Ready(Wake::Drain);
+                }
+                self.reader.alarm.poll_expired(cx, deadline).map(|()| Wake::Expired)
+            });
+            match wake.await {
+                Wake::Heard(heard) => {
+                    if let Err(ended) = self.hear(heard, rules).await {
+                        return ended;
+                    }
+                }
+                Wake::InputEnd => return CloseReason::PeerClosed.into(),
+                Wake::Input | Wake::Drain | Wake::Expired => {
+                    return CloseReason::PeerAskedClose.into();
+                }
+            }
+        }
     }
 
     /// A handler may write to a connection that has no request open.
@@ -288,12 +341,14 @@ impl<S: Service> Connection<S> {
                 audiences: &mut self.audiences,
                 tracker: ResponseTracker::new(asked.head_only),
                 exchange: self.exchanges,
+                speaks_http: self.speaks_http,
                 limits: &rules.limits,
             }),
         };
         let service = self.edge.service();
         let (answer, trace) = service.serve(exchange).await;
         let answer = unless_killed(answer, self.entry.line());
+        self.speaks_http |= matches!(&answer, Answer::Relayed(whole) if whole.close.is_none());
         // In two steps, because only a streaming answer still reads from the client.
         let settled = match settle(answer, asked, |status| service.error_page(&trace, status)) {
             Ok(settled) => settled,
@@ -430,114 +485,5 @@ impl<S: Service> Connection<S> {
             reader.discard();
         }
         drop(writer);
-    }
-}
-
-/// An answer that needs nothing more from the client.
-enum Settled {
-    Sent {
-        status: u16,
-        content_bytes: Option<u64>,
-        ended: Option<Ended>,
-    },
-    /// To be sent, and why the connection then ends, if a fault says so.
-    Response(Response<'static>, Option<CloseReason>),
-}
-
-/// Who waits for a client sees no more of a kill than that the client is gone.
-fn unless_killed<'r>(answer: Answer<'r>, line: &Line) -> Answer<'r> {
-    let is_gone = matches!(&answer, Answer::Fault(fault) if fault.kind == FaultKind::ClientGone);
-    match is_gone.then(|| line.killed()).flatten() {
-        Some(reason) => Answer::Fault(FaultKind::Killed(reason).into()),
-        None => answer,
-    }
-}
-
-/// An answer whose content is still read from the client's own connection is given back.
-fn settle(
-    answer: Answer<'_>,
-    asked: Asked,
-    page: impl FnOnce(u16) -> Option<Bytes>,
-) -> Result<Settled, Response<'_>> {
-    match answer {
-        Answer::Relayed(relayed) => {
-            // A handler may leave the close to us where the client has asked for it (RFC 9112
-            // section 9.6).
-            let ended = match relayed.close {
-                Some(reason) => Some(Ended::by(reason, relayed.by)),
-                None if asked.persistent => None,
-                None => Some(CloseReason::PeerAskedClose.into()),
-            };
-            Ok(Settled::Sent {
-                status: relayed.status.unwrap_or(0),
-                content_bytes: Some(relayed.content_bytes),
-                ended,
-            })
-        }
-        Answer::Fault(Fault { kind: FaultKind::Killed(reason), .. }) => {
-            Ok(Settled::Sent { status: 0, content_bytes: None, ended: Some(reason.into()) })
-        }
-        Answer::Fault(fault) => {
-            let page = page(fault.kind.verdict().status);
-            Ok(Settled::Response(answer::answer(&fault, asked.wants, page), closes(&fault)))
-        }
-        Answer::Response(response) => {
-            response.into_whole().map(|response| Settled::Response(response, None))
-        }
-    }
-}
-
-/// The way out to the client, while the way in may be another's.
-#[derive(Debug)]
-struct Way<'c> {
-    writer: &'c mut Writer,
-    life: &'c mut Life,
-    line: &'c Line,
-}
-
-impl<'c> Way<'c> {
-    fn out(writer: &'c mut Writer, life: &'c mut Life, line: &'c Line) -> Self {
-        Self { writer, life, line }
-    }
-
-    /// Sends a response; `Some` if the connection ends with it.
-    async fn respond(
-        self,
-        response: Response<'_>,
-        (asked, keep): (Asked, bool),
-        rules: &Rules,
-    ) -> Option<CloseReason> {
-        let status = response.status;
-        let draining = self.line.is_draining();
-        if draining {
-            self.life.step(Event::Drain);
-        }
-        self.life.step(Event::Responding);
-        let keep = keep
-            && asked.persistent
-            && !draining
-            && asked.delimiting(&response) != Delimiting::Close;
-        match sender::send(self.writer, response, asked, keep, rules.limits.write_deadline).await {
-            Ok(()) if keep => None,
-            Ok(()) if draining => Some(CloseReason::Draining),
-            Ok(()) if !asked.persistent => Some(CloseReason::PeerAskedClose),
-            Ok(()) if status >= 400 => Some(CloseReason::Answered(status)),
-            Ok(()) => Some(CloseReason::ResponseEnded),
-            Err(reason) => Some(reason),
-        }
-    }
-}
-
-/// The close reason of a fault after which nothing more can be read.
-pub(crate) fn closes(fault: &Fault) -> Option<CloseReason> {
-    match fault.kind {
-        FaultKind::Refused(refusal) => Some(CloseReason::BadRequest(refusal)),
-        FaultKind::BodyTooLarge => Some(CloseReason::Limit(Limit::BodyBytes)),
-        FaultKind::HeadTimeout => Some(CloseReason::Deadline(Deadline::Head)),
-        FaultKind::BodyTimeout => Some(CloseReason::Deadline(Deadline::Body)),
-        FaultKind::ClientGone => Some(CloseReason::PeerCutShort),
-        FaultKind::Killed(reason) => Some(reason),
-        FaultKind::HandlerBroken => Some(CloseReason::HandlerBrokeFraming),
-        _ => None,
     }
 }

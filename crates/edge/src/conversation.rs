@@ -35,6 +35,7 @@ pub struct Conversation<'w> {
     pub(crate) write_deadline: Duration,
     pub(crate) read_ahead_bytes_max: usize,
     sent_before: u64,
+    speaks_http: bool,
     is_new_to_handler: bool,
     answer: Answered,
     answer_deadline: Option<Instant>,
@@ -96,7 +97,16 @@ enum Event {
 
 impl<'w> Conversation<'w> {
     pub(crate) fn new(parts: ConversationParts<'w>) -> Self {
-        let ConversationParts { writer, line, life, audiences, tracker, exchange, limits } = parts;
+        let ConversationParts {
+            writer,
+            line,
+            life,
+            audiences,
+            tracker,
+            exchange,
+            speaks_http,
+            limits,
+        } = parts;
         Self {
             sent_before: writer.sent,
             writer,
@@ -105,6 +115,7 @@ impl<'w> Conversation<'w> {
             audiences,
             tracker,
             exchange,
+            speaks_http,
             write_deadline: limits.write_deadline,
             read_ahead_bytes_max: limits.head_bytes_max,
             is_new_to_handler: false,
@@ -300,6 +311,12 @@ impl<'w> Conversation<'w> {
     async fn pass_on(&mut self, bytes: Bytes) -> Option<Turn> {
         let was_upgraded = self.is_upgraded();
         let (bytes, end) = match self.tracker.feed(&bytes) {
+            // More than an earlier answer had room for, it seems.
+            Ok(Progress::Opaque) if self.speaks_http && self.answer == Answered::Nothing => {
+                let conn = self.line.conn();
+                tracing::warn!(%conn, "a handler sent what is no response after one that was");
+                return Some(self.end(CloseReason::HandlerBrokeFraming));
+            }
             Ok(Progress::Pending | Progress::Opaque) => (bytes, None),
             Ok(Progress::Complete { .. }) => {
                 self.answer = Answered::Complete;
@@ -368,6 +385,8 @@ pub(crate) struct ConversationParts<'w> {
     pub(crate) audiences: &'w mut Audiences,
     pub(crate) tracker: ResponseTracker,
     pub(crate) exchange: u64,
+    /// Handlers have answered this client in HTTP before.
+    pub(crate) speaks_http: bool,
     pub(crate) limits: &'w site::Limits,
 }
 

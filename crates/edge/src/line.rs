@@ -106,6 +106,8 @@ enum Phase {
     Open,
     /// A handler has asked for the close: to whoever writes after that, it is gone.
     Closing,
+    /// A handler has asked for the close at once, whatever is waiting.
+    Cancelled(AudienceId),
     Overflow(Limit),
     Closed,
 }
@@ -155,7 +157,9 @@ impl Line {
     pub fn deliver(&self, delivery: Delivery, limit_bytes: usize) -> Delivered {
         let mut state = self.state();
         match state.phase {
-            Phase::Private | Phase::Closing | Phase::Closed => return Delivered::Gone,
+            Phase::Private | Phase::Closing | Phase::Cancelled(_) | Phase::Closed => {
+                return Delivered::Gone;
+            }
             Phase::Overflow(_) => return Delivered::Closing,
             Phase::Open => {}
         }
@@ -174,8 +178,12 @@ impl Line {
             state.phase = Phase::Overflow(limit);
             state.queue = VecDeque::new();
             Delivered::Overflow(limit)
+        } else if let Delivery::Cancel { by } = delivery {
+            state.phase = Phase::Cancelled(by);
+            state.queue = VecDeque::new();
+            Delivered::Queued
         } else {
-            if matches!(delivery, Delivery::Close { .. } | Delivery::Cancel { .. }) {
+            if matches!(delivery, Delivery::Close { .. }) {
                 state.phase = Phase::Closing;
             }
             state.queued_bytes += size;
@@ -247,14 +255,26 @@ impl Line {
         self.state().take()
     }
 
-    /// Ready once the connection is killed; deliveries stay queued.
-    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<CloseReason> {
+    /// Ready once the connection is to end at once, whatever is waiting; deliveries stay queued.
+    pub(crate) fn poll_cut(&self, cx: &Context<'_>) -> Poll<CloseReason> {
         let mut state = self.state();
-        if let Some(reason) = state.killed {
-            return Poll::Ready(reason);
+        match (state.killed, state.phase) {
+            (Some(reason), _) => Poll::Ready(reason),
+            (None, Phase::Overflow(limit)) => Poll::Ready(CloseReason::Limit(limit)),
+            (None, Phase::Cancelled(_)) => Poll::Ready(CloseReason::HandlerClosed),
+            (None, _) => {
+                state.listen(cx);
+                Poll::Pending
+            }
         }
-        state.listen(cx);
-        Poll::Pending
+    }
+
+    /// The handler that has cancelled the connection, if one has.
+    pub(crate) fn cancelled_by(&self) -> Option<AudienceId> {
+        match self.state().phase {
+            Phase::Cancelled(by) => Some(by),
+            _ => None,
+        }
     }
 
     /// Why it is being killed, if it is.
@@ -293,8 +313,10 @@ impl State {
         if let Some(reason) = self.killed {
             return Some(Heard::Killed(reason));
         }
-        if let Phase::Overflow(limit) = self.phase {
-            return Some(Heard::Overflow(limit));
+        match self.phase {
+            Phase::Overflow(limit) => return Some(Heard::Overflow(limit)),
+            Phase::Cancelled(by) => return Some(Heard::Delivery(Delivery::Cancel { by })),
+            Phase::Private | Phase::Open | Phase::Closing | Phase::Closed => {}
         }
         let Some(delivery) = self.queue.pop_front() else {
             // An idle connection keeps no memory of how much has once been waiting.
@@ -379,19 +401,32 @@ mod tests {
 
     #[test]
     fn the_closing_word_is_never_one_too_many() {
-        for close in [Delivery::Close { by: AudienceId(1) }, Delivery::Cancel { by: AudienceId(1) }]
-        {
-            let line = Line::new(ConnId(1));
-            line.open();
-            for _ in 0..10_000 {
-                assert_eq!(line.deliver(data(b"x"), 8 << 20), Delivered::Queued);
-            }
-            assert_eq!(line.deliver(close.clone(), 1), Delivered::Queued);
-            assert_eq!(line.deliver(data(b"x"), 8 << 20), Delivered::Gone);
-            let heard: Vec<_> = std::iter::from_fn(|| line.heard()).collect();
-            assert_eq!(heard.len(), 10_001);
-            assert_eq!(heard.last(), Some(&Heard::Delivery(close)));
+        let line = Line::new(ConnId(1));
+        line.open();
+        for _ in 0..10_000 {
+            assert_eq!(line.deliver(data(b"x"), 8 << 20), Delivered::Queued);
         }
+        let close = Delivery::Close { by: AudienceId(1) };
+        assert_eq!(line.deliver(close.clone(), 1), Delivered::Queued);
+        assert_eq!(line.deliver(data(b"x"), 8 << 20), Delivered::Gone);
+        let heard: Vec<_> = std::iter::from_fn(|| line.heard()).collect();
+        assert_eq!(heard.len(), 10_001);
+        assert_eq!(heard.last(), Some(&Heard::Delivery(close)));
+    }
+
+    #[test]
+    fn a_cancel_goes_before_what_is_waiting() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        let cut = |line: &Line| line.poll_cut(&Context::from_waker(Waker::noop()));
+        assert_eq!(line.deliver(data(b"x"), 1000), Delivered::Queued);
+        assert!(cut(&line).is_pending());
+        let cancel = Delivery::Cancel { by: AudienceId(7) };
+        assert_eq!(line.deliver(cancel.clone(), 1), Delivered::Queued);
+        assert_eq!(line.deliver(data(b"y"), 1000), Delivered::Gone);
+        assert_eq!(cut(&line), Poll::Ready(CloseReason::HandlerClosed));
+        assert_eq!(line.cancelled_by(), Some(AudienceId(7)));
+        assert_eq!(line.heard(), Some(Heard::Delivery(cancel)));
     }
 
     #[test]

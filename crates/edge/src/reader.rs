@@ -147,7 +147,7 @@ impl Reader {
     /// Reads ahead while a target is at work, at most `limit_bytes`; ready once the client has
     /// closed its side, or the connection is killed.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
-        if self.line.poll_killed(cx).is_ready() {
+        if self.line.poll_cut(cx).is_ready() {
             return Poll::Ready(());
         }
         while !self.is_lent && self.input.len() < limit_bytes {
@@ -163,7 +163,7 @@ impl Reader {
     /// Reads ahead while a target is at work, at most `limit_bytes`; ready once the connection is
     /// lost or killed. A client that has only closed its side still waits for its answer.
     fn poll_lost(&mut self, cx: &mut Context<'_>, limit_bytes: usize) -> Poll<()> {
-        if self.line.poll_killed(cx).is_ready() {
+        if self.line.poll_cut(cx).is_ready() {
             return Poll::Ready(());
         }
         while !self.eof && self.input.len() < limit_bytes {
@@ -211,7 +211,7 @@ impl Reader {
                 }
                 Poll::Ready(Ok(_)) => self.progress = None,
                 Poll::Pending => {
-                    if let Poll::Ready(reason) = self.line.poll_killed(cx) {
+                    if let Poll::Ready(reason) = self.line.poll_cut(cx) {
                         return Poll::Ready(Err(FaultKind::Killed(reason).into()));
                     }
                     let since = *self.progress.get_or_insert_with(Instant::now);

@@ -74,7 +74,7 @@ async fn stream(
         Delimiting::None | Delimiting::Chunked | Delimiting::Close => None,
     };
     loop {
-        let piece = poll_fn(|cx| match writer.poll_killed(cx) {
+        let piece = poll_fn(|cx| match writer.poll_cut(cx) {
             Poll::Ready(reason) => Poll::Ready(Err(reason)),
             Poll::Pending => source.poll_piece(cx).map(Ok),
         });

@@ -74,7 +74,7 @@ impl Vitals {
         let read_bytes = self.read.load(Ordering::Relaxed);
         let written_bytes = self.written.load(Ordering::Relaxed);
         Seen {
-            since_ping: self.pings_found.idle(self.pings.load(Ordering::Relaxed).into(), now),
+            since_ping: self.pings_found.idle(self.pings().into(), now),
             since_read: self.read_found.idle(read_bytes, now),
             since_write: self.written_found.idle(written_bytes, now),
             read_bytes,
@@ -82,11 +82,16 @@ impl Vitals {
         }
     }
 
+    /// How often there was one, modulo 2^32.
+    pub(crate) fn pings(&self) -> u32 {
+        self.pings.load(Ordering::Relaxed)
+    }
+
     /// Why the connection is to die, if it breaks more than `kill_limit` rules.
     pub(crate) fn check(&self, tick: Tick, limits: &Limits) -> Option<CloseReason> {
         let read = self.read.load(Ordering::Relaxed);
         let written = self.written.load(Ordering::Relaxed);
-        let silence = self.pings_found.since(self.pings.load(Ordering::Relaxed).into(), tick);
+        let silence = self.pings_found.since(self.pings().into(), tick);
         let unread = self.read_found.since(read, tick);
         let unwritten = self.written_found.since(written, tick);
         let is_slow = |bytes: u64, since: Duration, least: Option<u64>| {

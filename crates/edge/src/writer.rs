@@ -150,8 +150,8 @@ impl Writer {
         self.half.reset();
     }
 
-    pub(crate) fn poll_killed(&self, cx: &Context<'_>) -> Poll<CloseReason> {
-        self.line.poll_killed(cx)
+    pub(crate) fn poll_cut(&self, cx: &Context<'_>) -> Poll<CloseReason> {
+        self.line.poll_cut(cx)
     }
 
     fn poll_stalled(
@@ -159,7 +159,7 @@ impl Writer {
         cx: &mut Context<'_>,
         deadline: Instant,
     ) -> Poll<Result<(), CloseReason>> {
-        if let Poll::Ready(reason) = self.poll_killed(cx) {
+        if let Poll::Ready(reason) = self.poll_cut(cx) {
             return Poll::Ready(Err(reason));
         }
         ready!(self.alarm.poll_expired(cx, deadline));
