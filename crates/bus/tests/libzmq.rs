@@ -173,6 +173,21 @@ async fn both_directions_over_tcp_and_ipc() {
 }
 
 #[tokio::test]
+async fn a_message_over_the_limit_ends_its_connection_and_no_other() {
+    let Some(python) = python() else { return };
+    let mut bound = bound(TCP, "", LinkLimits::default()).await;
+    let mut other = Peer::start(&python, "echo", &bound.link.bound(), &[]);
+    assert_eq!(other.line().await, "ready 01");
+    let mut peer = Peer::start(&python, "publish", &bound.link.bound(), &[]);
+    // 100 MiB, and what is allowed: that goes out when it has connected again.
+    within(peer.input.write_all(b"104857600\n67108864\n")).await.unwrap();
+    let Heard::Message(message) = bound.next().await else { panic!("undelivered") };
+    assert_eq!(message.len(), 64 << 20);
+    bound.send(1, "still there", true);
+    bound.expect("still there").await;
+}
+
+#[tokio::test]
 async fn a_subscription_prefix_is_kept() {
     let Some(python) = python() else { return };
     let mut bound = bound(TCP, "sender-7 ", LinkLimits::default()).await;

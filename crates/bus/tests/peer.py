@@ -3,6 +3,7 @@
 echo     PULL from SEND_SPEC, PUB each message back to RECV_SPEC; one line `ready` when connected.
 hoard    PULL from SEND_SPEC and answer nothing; one line per message.
 ask      REQ to SEND_SPEC: one reply line per line of input.
+publish  PUB to RECV_SPEC, once it has subscribed: as many bytes as a line of input says.
 
 Options: heartbeat=MILLISECONDS, hwm=MESSAGES, identity=NAME.
 """
@@ -46,6 +47,11 @@ elif role == "hoard":
     print("ready", flush=True)
     while True:
         print(requests.recv().decode(), flush=True)
+elif role == "publish":
+    replies = connected(zmq.XPUB, recv_spec)
+    replies.recv()
+    for line in sys.stdin:
+        replies.send(bytes(int(line)))
 elif role == "ask":
     port = connected(zmq.REQ, send_spec)
     print("ready", flush=True)
