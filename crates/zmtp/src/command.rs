@@ -1,15 +1,20 @@
-//! The commands of RFC 37: READY, ERROR, PING, PONG, SUBSCRIBE and CANCEL.
+//! The commands of RFC 37: READY, WELCOME, ERROR, PING, PONG, SUBSCRIBE and CANCEL.
 
 use bytes::{Buf, Bytes};
 
 use crate::fault::ProtocolFault;
 use crate::frame::FrameHeader;
 
+/// What peers tell of themselves in a handshake: names and values.
+pub(crate) type Properties = Vec<(Bytes, Bytes)>;
+
 /// The body of a command frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Ends the NULL handshake: properties as name and value.
+    /// Ends the handshake: properties as name and value.
     Ready(Vec<(Bytes, Bytes)>),
+    /// PLAIN's answer to a HELLO that it accepts.
+    Welcome,
     /// Why the peer gives up.
     Error(Bytes),
     /// A heartbeat to be answered by PONG with the same context.
@@ -36,7 +41,9 @@ impl Command {
         let Some(name) = take_short(&mut body) else { return Err(unnamed) };
         match name.as_ref() {
             b"" => Err(unnamed),
-            b"READY" => properties(body).ok_or(ProtocolFault::Command { name: "READY" }),
+            b"READY" => read_properties(body)
+                .map(Self::Ready)
+                .ok_or(ProtocolFault::Command { name: "READY" }),
             b"ERROR" => {
                 let reason = take_short(&mut body);
                 Ok(Self::Error(reason.ok_or(ProtocolFault::Command { name: "ERROR" })?))
@@ -46,6 +53,7 @@ impl Command {
             }
             b"PING" => Err(ProtocolFault::Command { name: "PING" }),
             b"PONG" => Ok(Self::Pong(body)),
+            b"WELCOME" if body.is_empty() => Ok(Self::Welcome),
             b"SUBSCRIBE" => Ok(Self::Subscribe(body)),
             b"CANCEL" => Ok(Self::Cancel(body)),
             _ => Ok(Self::Unknown),
@@ -54,16 +62,22 @@ impl Command {
 
     /// Appends the whole frame. Names and reasons are cut at 255 bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let body = self.body();
+        if !body.is_empty() {
+            FrameHeader { more: false, command: true, length: body.len() }.encode(out);
+            out.extend_from_slice(&body);
+        }
+    }
+
+    /// Without the frame's header; nothing for `Unknown`.
+    pub(crate) fn body(&self) -> Vec<u8> {
         let mut body = Vec::new();
         match self {
             Self::Ready(properties) => {
                 put_short(b"READY", &mut body);
-                for (name, value) in properties {
-                    put_short(name, &mut body);
-                    body.extend_from_slice(&(value.len() as u32).to_be_bytes());
-                    body.extend_from_slice(value);
-                }
+                write_properties(properties, &mut body);
             }
+            Self::Welcome => put_short(b"WELCOME", &mut body),
             Self::Error(reason) => {
                 put_short(b"ERROR", &mut body);
                 put_short(reason, &mut body);
@@ -85,14 +99,27 @@ impl Command {
                 put_short(b"CANCEL", &mut body);
                 body.extend_from_slice(prefix);
             }
-            Self::Unknown => return,
+            Self::Unknown => {}
         }
-        FrameHeader { more: false, command: true, length: body.len() }.encode(out);
-        out.extend_from_slice(&body);
+        body
     }
 }
 
-fn properties(mut body: Bytes) -> Option<Command> {
+/// The rest of a command's body, if it has this name.
+pub(crate) fn named<'b>(body: &'b [u8], name: &str) -> Option<&'b [u8]> {
+    let (&length, rest) = body.split_first()?;
+    (usize::from(length) == name.len()).then(|| rest.strip_prefix(name.as_bytes()))?
+}
+
+pub(crate) fn write_properties(properties: &Properties, out: &mut Vec<u8>) {
+    for (name, value) in properties {
+        put_short(name, out);
+        out.extend_from_slice(&(value.len() as u32).to_be_bytes());
+        out.extend_from_slice(value);
+    }
+}
+
+pub(crate) fn read_properties(mut body: Bytes) -> Option<Properties> {
     let mut properties = Vec::new();
     while !body.is_empty() {
         let name = take_short(&mut body).filter(|name| !name.is_empty())?;
@@ -102,10 +129,10 @@ fn properties(mut body: Bytes) -> Option<Command> {
         }
         properties.push((name, body.split_to(length)));
     }
-    Some(Command::Ready(properties))
+    Some(properties)
 }
 
-fn take_short(body: &mut Bytes) -> Option<Bytes> {
+pub(crate) fn take_short(body: &mut Bytes) -> Option<Bytes> {
     let length = usize::from(body.try_get_u8().ok()?);
     (length <= body.len()).then(|| body.split_to(length))
 }
@@ -154,6 +181,8 @@ mod tests {
         check(b"\x09SUBSCRIBE", Some(Command::Subscribe(b(b""))));
         check(b"\x09SUBSCRIBEab", Some(Command::Subscribe(b(b"ab"))));
         check(b"\x06CANCELab", Some(Command::Cancel(b(b"ab"))));
+        check(b"\x07WELCOME", Some(Command::Welcome));
+        check(b"\x07WELCOMEx", Some(Command::Unknown));
         check(b"\x04JOINx", Some(Command::Unknown));
     }
 

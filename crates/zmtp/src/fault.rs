@@ -68,7 +68,7 @@ pub enum ProtocolFault {
         revision: u8,
     },
     /// Both sides must name the same mechanism.
-    #[error("the peer wants the security mechanism `{theirs}`, this socket has {ours}")]
+    #[error("the peer offers the security mechanism `{theirs}`; {ours} is accepted")]
     Mechanism {
         /// What its greeting says, escaped.
         theirs: String,
@@ -104,8 +104,41 @@ pub enum ProtocolFault {
         name: &'static str,
     },
     /// Something else than the handshake command that is due.
-    #[error("expected the READY command in the handshake")]
-    Handshake,
+    #[error("expected the {expected} command in the handshake")]
+    Handshake {
+        /// Which one is due.
+        expected: &'static str,
+    },
+    /// PLAIN: no such user, or another password.
+    #[error("the user `{user}` or the password is not in the list of users")]
+    Credentials {
+        /// As the peer sent it, escaped.
+        user: String,
+    },
+    /// CURVE: the client has another key for the server.
+    #[error("the peer's HELLO was made for another server key")]
+    ServerKey,
+    /// CURVE: the client is not in the list.
+    #[error("the peer's public key `{key}` is not in the list of clients")]
+    ClientKey {
+        /// In Z85.
+        key: String,
+    },
+    /// CURVE: a box that does not open, with the key that was agreed on.
+    #[error("the {name} command can't be decrypted")]
+    Sealed {
+        /// Which one.
+        name: &'static str,
+    },
+    /// CURVE: what was sent before, or is out of order.
+    #[error("the {name} command's nonce is not greater than the last one")]
+    Nonce {
+        /// Which one.
+        name: &'static str,
+    },
+    /// CURVE: a frame that is no MESSAGE.
+    #[error("expected MESSAGE commands only after a CURVE handshake")]
+    Unencrypted,
     /// The peer sent ERROR.
     #[error("the peer reports `{reason}`")]
     Reported {

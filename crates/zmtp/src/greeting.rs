@@ -41,14 +41,16 @@ pub(crate) fn revision(revision: u8) -> Result<Revision, ProtocolFault> {
 }
 
 /// Appends the greeting from the minor version on.
-pub(crate) fn put_rest(mechanism: &str, out: &mut Vec<u8>) {
+/// The server of a mechanism says that it is; NULL knows no server.
+pub(crate) fn put_rest(mechanism: &str, is_server: bool, out: &mut Vec<u8>) {
     let mut name = [0; 20];
     for (to, from) in name.iter_mut().zip(mechanism.bytes()) {
         *to = from;
     }
     out.push(VERSION.1);
     out.extend_from_slice(&name);
-    out.extend_from_slice(&[0; 32]);
+    out.push(is_server.into());
+    out.extend_from_slice(&[0; 31]);
 }
 
 /// The minor version and the mechanism's name out of the rest of a greeting.

@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use bytes::Bytes;
 
 use crate::frame::Frame;
+use crate::mechanism::curve::Channel;
 
 /// Encoded frames of one batch and how far they have been written.
 ///
@@ -57,6 +58,14 @@ impl Outbox {
             self.total += frame.payload.len();
             self.segments.push(Segment::Shared(frame.payload));
         }
+        self.ends.push(self.total);
+    }
+
+    /// Adds a frame of the batch, encrypted.
+    pub(crate) fn push_sealed(&mut self, frame: &Frame, channel: &mut Channel) {
+        let before = self.copied.len();
+        channel.seal(frame.header(), &frame.payload, &mut self.copied);
+        self.extend_copied(self.copied.len() - before);
         self.ends.push(self.total);
     }
 

@@ -334,8 +334,12 @@ impl Driver {
         }
         let Some(joined) = &self.joined else { return };
         joined.traffic.supply(&joined.peer, &mut self.supplied);
-        for frame in self.supplied.drain(..) {
-            self.outbox.push(frame);
+        match self.session.channel() {
+            None => self.supplied.drain(..).for_each(|frame| self.outbox.push(frame)),
+            Some(channel) => {
+                let seal = |frame| self.outbox.push_sealed(&frame, channel);
+                self.supplied.drain(..).for_each(seal);
+            }
         }
         if self.outbox.is_empty() {
             self.outbox.shrink();

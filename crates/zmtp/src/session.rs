@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::command::Command;
+use crate::command::{self, Command};
 use crate::fault::ProtocolFault;
 use crate::frame::{Frame, FrameHeader};
 use crate::greeting::{self, Revision};
-use crate::mechanism::{Announced, Mechanism, Security};
+use crate::mechanism::curve::Channel;
+use crate::mechanism::{Credential, Mechanism, Proven, Security};
 use crate::socket::SocketType;
 
 /// What this side is; shared by the sessions of an endpoint.
@@ -35,6 +36,8 @@ pub struct PeerInfo {
     pub identity: Bytes,
     /// The version both sides now speak; ZMTP 2.0, 3.0 or 3.1.
     pub version: (u8, u8),
+    /// What it has proved.
+    pub credential: Credential,
 }
 
 /// What a session has read.
@@ -52,7 +55,7 @@ pub enum Event {
     },
 }
 
-/// The protocol state of one connection. Symmetric: it serves either side.
+/// The protocol state of one connection. With NULL it serves either side, else the server's.
 ///
 /// Bytes from the peer go in through `receive`; what it returns and what `take_output` hands out
 /// is all it does.
@@ -67,6 +70,8 @@ pub struct Session {
     wanted: usize,
     message_bytes_max: usize,
     message: Message,
+    /// What everything goes through after a CURVE handshake.
+    channel: Option<Box<Channel>>,
 }
 
 #[derive(Debug)]
@@ -101,6 +106,7 @@ impl Session {
             pong: None,
             wanted: 0,
             message: Message::Start,
+            channel: None,
         }
     }
 
@@ -136,7 +142,7 @@ impl Session {
     /// of `out`. They may go between messages only.
     pub fn take_output(&mut self, out: &mut Vec<u8>) {
         if let Some(context) = self.pong.take() {
-            Command::Pong(context).encode(&mut self.output);
+            self.put(&Command::Pong(context));
         }
         if !self.output.is_empty() {
             out.append(&mut self.output);
@@ -151,7 +157,23 @@ impl Session {
 
     /// Queues a PING. Only ZMTP 3.1 peers may be sent one: older ones cut the connection.
     pub fn ping(&mut self) {
-        Command::Ping { ttl: 0, context: Bytes::new() }.encode(&mut self.output);
+        self.put(&Command::Ping { ttl: 0, context: Bytes::new() });
+    }
+
+    /// What frames to the peer have to go through, if traffic is encrypted.
+    pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
+        self.channel.as_deref_mut()
+    }
+
+    fn put(&mut self, command: &Command) {
+        match &mut self.channel {
+            None => command.encode(&mut self.output),
+            Some(channel) => {
+                let body = command.body();
+                let header = FrameHeader { more: false, command: true, length: body.len() };
+                channel.seal(header, &body, &mut self.output);
+            }
+        }
     }
 
     fn greet(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolFault> {
@@ -178,9 +200,16 @@ impl Session {
             State::IdentityV2 { socket } => {
                 if let Some((header, identity)) = self.frame(input, IDENTITY_BYTES_MAX)? {
                     if header.command || header.more {
-                        return Err(ProtocolFault::Handshake);
+                        return Err(ProtocolFault::Handshake { expected: "READY" });
                     }
-                    return Ok(Some(self.ready((2, 0), socket, identity)));
+                    let credential = Credential::None;
+                    let version = (2, 0);
+                    return Ok(Some(self.ready(PeerInfo {
+                        socket,
+                        identity,
+                        version,
+                        credential,
+                    })));
                 }
             }
             State::Greeting { major } => {
@@ -201,7 +230,9 @@ impl Session {
     fn revision(&mut self, revision: u8) -> Result<(), ProtocolFault> {
         self.state = match greeting::revision(revision)? {
             Revision::V3(major) => {
-                greeting::put_rest(self.mechanism.name(), &mut self.output);
+                let security = &self.local.security;
+                let is_server = !matches!(security, Security::Null);
+                greeting::put_rest(security.name(), is_server, &mut self.output);
                 State::Greeting { major }
             }
             Revision::V2 => {
@@ -218,16 +249,22 @@ impl Session {
 
     /// ZMTP 2.0 knows no security: a socket that asks for some must not take such a peer.
     fn unsecured(&self) -> Result<(), ProtocolFault> {
-        match self.mechanism {
-            Mechanism::Null => Ok(()),
+        match &self.local.security {
+            Security::Null => Ok(()),
+            other => Err(ProtocolFault::Mechanism {
+                theirs: "none, as ZMTP 2.0".to_owned(),
+                ours: other.name(),
+            }),
         }
     }
 
-    fn agree(&self, theirs: &[u8]) -> Result<(), ProtocolFault> {
-        let ours = self.mechanism.name();
+    /// libzmq finds out by itself, from our greeting; others may need to be told.
+    fn agree(&mut self, theirs: &[u8]) -> Result<(), ProtocolFault> {
+        let ours = self.local.security.name();
         if theirs == ours.as_bytes() {
             return Ok(());
         }
+        Command::Error(Bytes::from_static(b"Security mechanism mismatch")).encode(&mut self.output);
         Err(ProtocolFault::Mechanism { theirs: theirs.escape_ascii().to_string(), ours })
     }
 
@@ -238,19 +275,28 @@ impl Session {
     ) -> Result<Option<Event>, ProtocolFault> {
         let Some((header, body)) = self.frame(input, COMMAND_BYTES_MAX)? else { return Ok(None) };
         if !header.command {
-            return Err(ProtocolFault::Handshake);
+            return Err(ProtocolFault::Handshake { expected: "a handshake" });
         }
-        let announced = match Command::decode(body)? {
-            Command::Error(reason) => return Err(reported(&reason)),
-            command => self.mechanism.command(command)?,
-        };
-        let Some(Announced { socket_type, identity }) = announced else { return Ok(None) };
+        if let Some(rest) = command::named(&body, "ERROR") {
+            let reason = command::take_short(&mut body.slice_ref(rest));
+            return Err(reason.map_or(ProtocolFault::Command { name: "ERROR" }, |r| reported(&r)));
+        }
+        match self.mechanism.command(body, &mut self.output)? {
+            Some(proven) => self.complete(version, proven).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn complete(&mut self, version: (u8, u8), proven: Proven) -> Result<Event, ProtocolFault> {
+        let (socket_type, identity) = (proven.socket_type.clone(), proven.identity.clone());
         if identity.len() > IDENTITY_BYTES_MAX {
             return Err(ProtocolFault::Command { name: "READY" });
         }
         let socket = SocketType::from_name(&socket_type);
         let socket = self.compatible(socket, || socket_type.escape_ascii().to_string())?;
-        Ok(Some(self.ready(version, socket, identity)))
+        let (credential, channel) = proven.finish(&self.local, &mut self.output);
+        self.channel = channel;
+        Ok(self.ready(PeerInfo { socket, identity, version, credential }))
     }
 
     fn compatible(
@@ -271,24 +317,28 @@ impl Session {
         }
     }
 
-    fn ready(&mut self, version: (u8, u8), socket: SocketType, identity: Bytes) -> Event {
+    fn ready(&mut self, info: PeerInfo) -> Event {
+        let version = info.version;
         self.state = State::Traffic { version };
         if matches!(self.local.socket, SocketType::Sub | SocketType::Xsub) {
             self.subscribe(version);
         }
-        Event::Ready(PeerInfo { socket, identity, version })
+        Event::Ready(info)
     }
 
     /// RFC 37 made the message of earlier versions (0x01 and the prefix) a command.
     fn subscribe(&mut self, version: (u8, u8)) {
-        let prefix = &self.local.subscription;
+        let prefix = self.local.subscription.clone();
         if version >= (3, 1) {
-            return Command::Subscribe(prefix.clone()).encode(&mut self.output);
+            return self.put(&Command::Subscribe(prefix));
         }
-        FrameHeader { more: false, command: false, length: prefix.len() + 1 }
-            .encode(&mut self.output);
-        self.output.push(1);
-        self.output.extend_from_slice(prefix);
+        let body = [&[1], &prefix[..]].concat();
+        let header = FrameHeader { more: false, command: false, length: body.len() };
+        if let Some(channel) = &mut self.channel {
+            return channel.seal(header, &body, &mut self.output);
+        }
+        header.encode(&mut self.output);
+        self.output.extend_from_slice(&body);
     }
 
     fn traffic(
@@ -296,7 +346,7 @@ impl Session {
         version: (u8, u8),
         input: &mut BytesMut,
     ) -> Result<Option<Event>, ProtocolFault> {
-        while let Some((header, body)) = self.frame(input, self.message_bytes_max)? {
+        while let Some((header, body)) = self.next_frame(input)? {
             if !header.command {
                 let frame = Frame { more: header.more, payload: body };
                 if self.taken(&frame) {
@@ -314,6 +364,7 @@ impl Session {
                 }
                 Command::Error(reason) => return Err(reported(&reason)),
                 Command::Ready(_)
+                | Command::Welcome
                 | Command::Pong(_)
                 | Command::Subscribe(_)
                 | Command::Cancel(_)
@@ -341,6 +392,32 @@ impl Session {
         taken
     }
 
+    /// Out of its box, if it came in one.
+    fn next_frame(
+        &mut self,
+        input: &mut BytesMut,
+    ) -> Result<Option<(FrameHeader, Bytes)>, ProtocolFault> {
+        let Some(channel) = &mut self.channel else {
+            return self.frame(input, self.message_bytes_max);
+        };
+        let max = self.message_bytes_max;
+        self.wanted = 0;
+        let Some((outer, size)) =
+            FrameHeader::decode(input, max.saturating_add(Channel::OVERHEAD))?
+        else {
+            return Ok(None);
+        };
+        let end = size + outer.length;
+        let Some(body) = input.get(size..end) else {
+            self.wanted = end - input.len();
+            return Ok(None);
+        };
+        let (header, payload) = channel.open(body)?;
+        input.advance(end);
+        command_fits(header)?;
+        Ok(Some((header, payload)))
+    }
+
     fn frame(
         &mut self,
         input: &mut BytesMut,
@@ -348,12 +425,7 @@ impl Session {
     ) -> Result<Option<(FrameHeader, Bytes)>, ProtocolFault> {
         self.wanted = 0;
         let Some((header, size)) = FrameHeader::decode(input, max)? else { return Ok(None) };
-        if header.command && header.length > COMMAND_BYTES_MAX {
-            return Err(ProtocolFault::TooLarge {
-                size: header.length as u64,
-                max: COMMAND_BYTES_MAX,
-            });
-        }
+        command_fits(header)?;
         let end = size + header.length;
         let Some(body) = input.get(size..end) else {
             self.wanted = end - input.len();
@@ -369,6 +441,14 @@ impl Session {
         input.advance(size);
         Ok(Some((header, input.split_to(header.length).freeze())))
     }
+}
+
+fn command_fits(header: FrameHeader) -> Result<(), ProtocolFault> {
+    let (size, max) = (header.length as u64, COMMAND_BYTES_MAX);
+    if header.command && header.length > max {
+        return Err(ProtocolFault::TooLarge { size, max });
+    }
+    Ok(())
 }
 
 fn reported(reason: &[u8]) -> ProtocolFault {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::mechanism::PlainUsers;
 
 fn local(socket: SocketType) -> Arc<Local> {
     Arc::new(Local {
@@ -58,7 +59,8 @@ fn v3(minor: u8, rest: &[u8]) -> Vec<u8> {
 }
 
 fn ready(socket: SocketType, version: (u8, u8), identity: &'static [u8]) -> Event {
-    Event::Ready(PeerInfo { socket, version, identity: Bytes::from_static(identity) })
+    let (identity, credential) = (Bytes::from_static(identity), Credential::None);
+    Event::Ready(PeerInfo { socket, version, identity, credential })
 }
 
 fn frame(more: bool, payload: &'static [u8]) -> Event {
@@ -117,7 +119,7 @@ fn version_2_names_type_and_identity() {
     for (rest, fault) in [
         (&b"\x01\x08"[..], ProtocolFault::SocketType { theirs: "PUSH".into(), ours: "PUSH" }),
         (b"\x01\x2a", ProtocolFault::SocketType { theirs: "type 42".into(), ours: "PUSH" }),
-        (b"\x01\x07\x01\0", ProtocolFault::Handshake),
+        (b"\x01\x07\x01\0", ProtocolFault::Handshake { expected: "READY" }),
         (b"\x01\x07\x02\0\0\0\0\0\0\x01\0", ProtocolFault::TooLarge { size: 256, max: 255 }),
         (b"\x00", ProtocolFault::Revision { revision: 0 }),
         (b"\x02", ProtocolFault::Revision { revision: 2 }),
@@ -142,8 +144,8 @@ fn handshake_faults() {
             greeting(1, b"\x1b[2J567890123456789012345"),
             ProtocolFault::Mechanism { theirs: "\\x1b[2J5678901234567890".into(), ours: "NULL" },
         ),
-        (v3(1, b"\0\x01a"), ProtocolFault::Handshake),
-        (v3(1, b"\x04\x06\x05HELLO"), ProtocolFault::Handshake),
+        (v3(1, b"\0\x01a"), ProtocolFault::Handshake { expected: "a handshake" }),
+        (v3(1, b"\x04\x06\x05HELLO"), ProtocolFault::Handshake { expected: "READY" }),
         (v3(1, b"\x04\x03\x05HE"), ProtocolFault::Command { name: "nameless" }),
         (
             v3(1, b"\x04\x06\x05READY"),
@@ -156,6 +158,67 @@ fn handshake_faults() {
         let out = check(SocketType::Push, &input, (&[], Some(fault.clone())));
         let told = out.ends_with(b"\x04\x1a\x05ERROR\x13Invalid socket type");
         assert_eq!(told, matches!(fault, ProtocolFault::SocketType { .. }));
+        let told = out.ends_with(b"\x04\x22\x05ERROR\x1bSecurity mechanism mismatch");
+        assert_eq!(told, matches!(fault, ProtocolFault::Mechanism { .. }));
+    }
+}
+
+fn check_plain(input: &[u8], want: (&[Event], Option<ProtocolFault>)) -> Vec<u8> {
+    let users = PlainUsers::parse(b"alice:secret").unwrap();
+    let security = Security::Plain(Arc::new(users));
+    let local = Arc::new(Local { security, ..Local::clone(&local(SocketType::Push)) });
+    let got = feed(&mut Session::new(Arc::clone(&local)), input, usize::MAX);
+    let slow = feed(&mut Session::new(local), input, 1);
+    assert_eq!(got, slow, "at once and byte by byte: {}", input.escape_ascii());
+    assert_eq!((&got.0[..], got.1), want, "{}", input.escape_ascii());
+    got.2
+}
+
+#[test]
+fn plain_asks_for_a_password() {
+    let plain = |rest: &[&[u8]]| [&greeting(1, b"PLAIN"), &rest.concat()[..]].concat();
+    let hello = &b"\x04\x13\x05HELLO\x05alice\x06secret"[..];
+    let initiate = &b"\x04\x1d\x08INITIATE\x0bSocket-Type\0\0\0\x04PULL"[..];
+    let info = PeerInfo {
+        socket: SocketType::Pull,
+        identity: Bytes::new(),
+        version: (3, 1),
+        credential: Credential::User("alice".into()),
+    };
+    let out = check_plain(&plain(&[hello, initiate]), (&[Event::Ready(info)], None));
+    assert_eq!(&out[12..33], b"PLAIN\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01");
+    assert_eq!(
+        &out[64..],
+        b"\x04\x08\x07WELCOME\
+          \x04\x29\x05READY\x0bSocket-Type\0\0\0\x04PUSH\x08Identity\0\0\0\x02me"
+    );
+    let expected = |expected| ProtocolFault::Handshake { expected };
+    let malformed = |name| ProtocolFault::Command { name };
+    let user = |user: &str| ProtocolFault::Credentials { user: user.to_owned() };
+    for (rest, fault) in [
+        (&[&b"\x04\x13\x05HELLO\x05alice\x06secreT"[..]][..], user("alice")),
+        (&[b"\x04\x0d\x05HELLO\x05alice\0"], user("alice")),
+        (&[b"\x04\x08\x05HELLO\0\0"], user("")),
+        (&[b"\x04\x09\x05HELLO\x01\x1b\0"], user("\\x1b")),
+        (&[b"\x04\x07\x05HELLO\x01"], malformed("HELLO")),
+        (&[b"\x04\x14\x05HELLO\x05alice\x06secret!"], malformed("HELLO")),
+        (&[initiate], expected("HELLO")),
+        (&[READY_PULL], expected("HELLO")),
+        (&[hello, hello], expected("INITIATE")),
+        (&[hello, b"\x04\x0b\x08INITIATE\x01a"], malformed("INITIATE")),
+        (&[b"\x04\x09\x05ERROR\x02no"], ProtocolFault::Reported { reason: "no".into() }),
+    ] {
+        let out = check_plain(&plain(rest), (&[], Some(fault.clone())));
+        let refused = out.ends_with(b"\x04\x0a\x05ERROR\x03400");
+        assert_eq!(refused, matches!(fault, ProtocolFault::Credentials { .. }));
+    }
+    for (input, theirs) in [
+        (v3(1, READY_PULL), "NULL"),
+        (greeting(1, b"CURVE"), "CURVE"),
+        (b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x07".to_vec(), "none, as ZMTP 2.0"),
+    ] {
+        let fault = ProtocolFault::Mechanism { theirs: theirs.into(), ours: "PLAIN" };
+        check_plain(&input, (&[], Some(fault)));
     }
 }
 
