@@ -11,8 +11,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::fault::EndpointFault;
 use crate::listener::{self, Listener};
+use crate::mechanism::Security;
 use crate::options::Options;
-use crate::peer::{self, PeerId, Shared, Traffic};
+use crate::peer::{self, Orders, PeerId, Shared, Traffic};
+use crate::refusals::Refusals;
 use crate::spec::Spec;
 use crate::stream::Stream;
 
@@ -21,7 +23,8 @@ use crate::stream::Stream;
 pub struct Endpoint {
     bound: Spec,
     message_bytes_max: Arc<AtomicUsize>,
-    closing: watch::Sender<bool>,
+    orders: watch::Sender<Orders>,
+    refusals: Arc<Refusals>,
     task: AbortHandle,
 }
 
@@ -33,13 +36,19 @@ impl Endpoint {
         traffic: Arc<dyn Traffic>,
     ) -> Result<Self, EndpointFault> {
         let (listener, bound) = Listener::bind(spec, options.ipc_mode).await?;
-        let (closing, ending) = watch::channel(false);
+        let (orders, given) = watch::channel(orders(&options));
         let shared = Shared::new(options, traffic);
         let message_bytes_max = Arc::clone(&shared.message_bytes_max);
-        let server =
-            Server { name: bound.to_string(), shared, ending, peers: JoinSet::new(), next: 0 };
+        let refusals = Arc::clone(&shared.refusals);
+        let server = Server {
+            name: bound.to_string(),
+            shared,
+            orders: given,
+            peers: JoinSet::new(),
+            next: 0,
+        };
         let task = tokio::spawn(server.run(listener)).abort_handle();
-        Ok(Self { bound, message_bytes_max, closing, task })
+        Ok(Self { bound, message_bytes_max, orders, refusals, task })
     }
 
     /// What is bound: a port 0 or `*` has become a number.
@@ -52,11 +61,22 @@ impl Endpoint {
         self.message_bytes_max.store(max, Ordering::Relaxed);
     }
 
+    /// What peers must prove from now on. Those connected that it would not have let in as it did
+    /// are dropped.
+    pub fn set_security(&self, security: Security) {
+        self.orders.send_modify(|orders| orders.security = security);
+    }
+
+    /// How many peers did not get through their handshake since the endpoint was bound.
+    pub fn refused(&self) -> u64 {
+        self.refusals.count()
+    }
+
     /// Stops accepting, lets peers write what they are supplied with for at most `linger`, and
     /// returns when all are gone and the address is free.
     pub async fn close(&self) {
-        self.closing.send_replace(true);
-        self.closing.closed().await;
+        self.orders.send_modify(|orders| orders.closing = true);
+        self.orders.closed().await;
     }
 }
 
@@ -66,33 +86,39 @@ impl Drop for Endpoint {
     }
 }
 
-/// Connects to an endpoint, as its one peer. The connection is not made again when it ends.
+/// Connects to an endpoint, as its one peer, with NULL security. The connection is not made again
+/// when it ends.
 pub async fn connect(
     spec: &Spec,
     options: Options,
     traffic: Arc<dyn Traffic>,
 ) -> Result<Endpoint, EndpointFault> {
     let stream = listener::connect(spec).await?;
-    let (closing, ending) = watch::channel(false);
+    let (orders, given) = watch::channel(orders(&options));
     let shared = Shared::new(options, traffic);
     // The owner lives no longer than the connection.
     let message_bytes_max = Arc::clone(&shared.message_bytes_max);
-    let peer = peer::run(stream, 0, shared, ending);
+    let refusals = Arc::clone(&shared.refusals);
+    let peer = peer::run(stream, 0, shared, given);
     let task = tokio::spawn(peer).abort_handle();
-    Ok(Endpoint { bound: spec.clone(), message_bytes_max, closing, task })
+    Ok(Endpoint { bound: spec.clone(), message_bytes_max, orders, refusals, task })
+}
+
+fn orders(options: &Options) -> Orders {
+    Orders { closing: false, security: options.local.security.clone() }
 }
 
 struct Server {
     name: String,
     shared: Shared,
-    ending: watch::Receiver<bool>,
+    orders: watch::Receiver<Orders>,
     peers: JoinSet<()>,
     next: PeerId,
 }
 
 impl Server {
     async fn run(mut self, listener: Listener) {
-        let mut ending = self.ending.clone();
+        let mut orders = self.orders.clone();
         let mut full = false;
         loop {
             let max = self.shared.options.peers_max;
@@ -109,7 +135,7 @@ impl Server {
                 Some(left) = self.peers.join_next(), if !self.peers.is_empty() => {
                     report(&self.name, left);
                 }
-                () = told(&mut ending) => break,
+                () = told(&mut orders) => break,
             }
         }
         drop(listener);
@@ -126,7 +152,7 @@ impl Server {
     }
 
     fn admit(&mut self, stream: Stream) {
-        self.peers.spawn(peer::run(stream, self.next, self.shared.clone(), self.ending.clone()));
+        self.peers.spawn(peer::run(stream, self.next, self.shared.clone(), self.orders.clone()));
         self.next += 1;
     }
 }
@@ -141,8 +167,8 @@ fn report(name: &str, left: Result<(), JoinError>) {
 }
 
 /// Ends when the endpoint is to close, or is gone.
-async fn told(ending: &mut watch::Receiver<bool>) {
-    if ending.wait_for(|ending| *ending).await.is_err() {
+async fn told(orders: &mut watch::Receiver<Orders>) {
+    if orders.wait_for(|orders| orders.closing).await.is_err() {
         tracing::trace!("the endpoint was dropped");
     }
 }

@@ -15,6 +15,7 @@ mod mechanism;
 mod options;
 mod outbox;
 mod peer;
+mod refusals;
 mod session;
 mod socket;
 mod spec;

@@ -16,9 +16,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::fault::ProtocolFault;
 use crate::frame::Frame;
+use crate::mechanism::{Credential, Security};
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::session::{Event, PeerInfo, Session};
+use crate::refusals::Refusals;
+use crate::session::{Event, Local, PeerInfo, Session};
 use crate::stream::Stream;
 
 /// Names a peer of one endpoint; never used twice.
@@ -93,6 +95,9 @@ pub enum Departure {
     /// This side closed it.
     #[error("this side closed the connection")]
     Shutdown,
+    /// The endpoint asks for other credentials now than the peer has proved.
+    #[error("the peer's credentials are not accepted any more")]
+    Revoked,
     /// The owner did, by `Peer::dismiss`.
     #[error("the peer was dismissed")]
     Dismissed,
@@ -105,12 +110,22 @@ pub(crate) struct Shared {
     pub(crate) traffic: Arc<dyn Traffic>,
     /// Begins as the options have it.
     pub(crate) message_bytes_max: Arc<AtomicUsize>,
+    pub(crate) refusals: Arc<Refusals>,
+}
+
+/// What an endpoint has all its peers' tasks know.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders {
+    pub(crate) closing: bool,
+    /// Begins as the options have it.
+    pub(crate) security: Security,
 }
 
 impl Shared {
     pub(crate) fn new(options: Options, traffic: Arc<dyn Traffic>) -> Self {
         let message_bytes_max = Arc::new(AtomicUsize::new(options.local.message_bytes_max));
-        Self { options: Arc::new(options), traffic, message_bytes_max }
+        let refusals = Arc::default();
+        Self { options: Arc::new(options), traffic, message_bytes_max, refusals }
     }
 }
 
@@ -145,15 +160,18 @@ pub(crate) async fn run(
     stream: Stream,
     id: PeerId,
     shared: Shared,
-    closing: watch::Receiver<bool>,
+    mut orders: watch::Receiver<Orders>,
 ) {
-    let Shared { options, traffic, message_bytes_max } = shared;
+    let Shared { options, traffic, message_bytes_max, refusals } = shared;
     let address = stream.peer();
     if let Err(error) = stream.tune() {
         tracing::debug!(address, %error, "cannot tune the connection");
     }
+    let security = orders.borrow_and_update().security.clone();
+    let local = Local { security: security.clone(), ..options.local.clone() };
     let mut driver = Driver {
-        session: Session::new(Arc::new(options.local.clone())),
+        session: Session::new(Arc::new(local)),
+        security,
         stream,
         input: BytesMut::new(),
         room: ROOM_MIN,
@@ -167,7 +185,7 @@ pub(crate) async fn run(
     };
     let wake = Arc::new(Notify::new());
     let door = Door { id, address: &address, wake: &wake, traffic: &traffic };
-    let why = match driver.converse(&door, closing).await {
+    let why = match driver.converse(&door, orders).await {
         Ok(why) | Err(why) => why,
     };
     let stage = if driver.joined.is_some() { "connected" } else { "in the handshake" };
@@ -175,8 +193,17 @@ pub(crate) async fn run(
         Departure::Closed | Departure::Shutdown | Departure::Dismissed | Departure::Broken(_) => {
             tracing::debug!(peer = address, stage, why = reason(&why), "peer left");
         }
+        Departure::Revoked => {
+            tracing::info!(peer = address, stage, why = reason(&why), "peer dropped");
+        }
         Departure::Protocol(_) | Departure::HandshakeTimeout | Departure::Silent => {
-            tracing::warn!(peer = address, stage, why = reason(&why), "peer dropped");
+            if driver.joined.is_none() {
+                refusals.add();
+            }
+            let why = reason(&why);
+            if let Some(unlogged) = refusals.worth_logging(&address, &why, Instant::now()) {
+                tracing::warn!(peer = address, stage, why, unlogged, "peer dropped");
+            }
         }
     }
     if let Some(mut joined) = driver.joined.take() {
@@ -222,6 +249,8 @@ impl Drop for Joined {
 struct Driver {
     stream: Stream,
     session: Session,
+    /// What the session was begun with, or found to admit the peer since.
+    security: Security,
     input: BytesMut,
     /// How much to read at a time: follows what comes.
     room: usize,
@@ -255,21 +284,18 @@ enum Step {
     Written,
     Woken,
     Time,
-    Closing,
+    Ordered(watch::Receiver<Orders>),
 }
 
 impl Driver {
     async fn converse(
         &mut self,
         door: &Door<'_>,
-        mut closing: watch::Receiver<bool>,
+        orders: watch::Receiver<Orders>,
     ) -> Result<Departure, Departure> {
-        let mut closing = pin!(async move {
-            // An error means that the endpoint is gone, which is a reason to close, too.
-            closing.wait_for(|closing| *closing).await.is_ok()
-        });
+        let mut ending = orders.borrow().closing;
+        let mut ordered = pin!(next(orders));
         let mut timer = pin!(sleep_until(self.deadline()));
-        let mut ending = false;
         loop {
             self.refill();
             if ending && self.outbox.is_empty() {
@@ -287,8 +313,8 @@ impl Driver {
                 if woken.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Ok(Step::Woken));
                 }
-                if !ending && closing.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Ok(Step::Closing));
+                if !ending && let Poll::Ready(orders) = ordered.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(Step::Ordered(orders)));
                 }
                 timer.as_mut().poll(cx).map(|()| Ok(Step::Time))
             });
@@ -308,7 +334,12 @@ impl Driver {
                     self.on_time(Instant::now())?;
                     timer.as_mut().reset(self.deadline());
                 }
-                Step::Closing => ending = true,
+                Step::Ordered(orders) => {
+                    // Without its sender the endpoint is gone, which is a reason to close, too.
+                    ending = orders.borrow().closing || orders.has_changed().is_err();
+                    self.check_credentials(orders.borrow().security.clone())?;
+                    ordered.set(next(orders));
+                }
             }
         }
     }
@@ -322,6 +353,17 @@ impl Driver {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// A peer in its handshake has proved nothing yet.
+    fn check_credentials(&mut self, security: Security) -> Result<(), Departure> {
+        let joined = self.joined.as_ref();
+        let credential = joined.map_or(&Credential::None, |joined| &joined.peer.info.credential);
+        if !security.still_admits(&self.security, credential) {
+            return Err(Departure::Revoked);
+        }
+        self.security = security;
+        Ok(())
     }
 
     fn refill(&mut self) {
@@ -512,6 +554,14 @@ impl Driver {
         let soonest = beat.into_iter().chain(ttl).min();
         soonest.unwrap_or_else(|| Instant::now() + NEVER)
     }
+}
+
+/// Returns when there are other orders than those last seen, or nobody to give any.
+async fn next(mut orders: watch::Receiver<Orders>) -> watch::Receiver<Orders> {
+    if orders.changed().await.is_err() {
+        tracing::trace!("the endpoint was dropped");
+    }
+    orders
 }
 
 /// An error with its cause, for one log line.
