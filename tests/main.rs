@@ -16,6 +16,7 @@ mod golden;
 mod golden_sockets;
 mod golden_uploads;
 mod handler;
+mod handler_security;
 mod keep_alive;
 mod languages;
 mod late_answers;

@@ -10,3 +10,7 @@ pub use link::{
     Balance, Delivery, Holders, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, News, NotSent,
     Notice, Outgoing, Overdue, PeerStats, Publisher, Standing, Tag, Undelivered,
 };
+pub use zmtp::{
+    Credential, CurveServer, KEY_CHARS, KeyFault, PlainFault, PlainUsers, PublicKey, SecretKey,
+    Security,
+};

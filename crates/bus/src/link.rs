@@ -43,23 +43,33 @@ struct Shared {
 }
 
 impl Link {
-    /// Binds both sockets, or neither.
+    /// Binds both sockets, or neither. Whoever reaches them may use them.
     pub async fn bind(
         spec: LinkSpec,
         limits: LinkLimits,
+        events: Arc<dyn LinkEvents>,
+    ) -> Result<Self, BindFault> {
+        Self::bind_secured(spec, limits, Security::Null, events).await
+    }
+
+    /// Binds both sockets, or neither, for handlers that prove what `security` asks.
+    pub async fn bind_secured(
+        spec: LinkSpec,
+        limits: LinkLimits,
+        security: Security,
         events: Arc<dyn LinkEvents>,
     ) -> Result<Self, BindFault> {
         let core = Arc::new(Core::new(limits.clone(), events));
         // Handlers connect to both; replies must have somewhere to go before requests come.
         let sub = bind(
             &spec.recv_spec,
-            sub_options(&spec, &limits),
+            sub_options(&spec, &limits, &security),
             Arc::new(SubSide(Arc::clone(&core))),
         )
         .await?;
         let push = bind(
             &spec.send_spec,
-            push_options(&spec, &limits),
+            push_options(&spec, &limits, &security),
             Arc::new(PushSide(Arc::clone(&core))),
         );
         let push = match push.await {
@@ -131,6 +141,13 @@ impl Link {
         core.carry_out(effects);
     }
 
+    /// What handlers must prove from now on, and those connected too: who would not be let in as it
+    /// was is dropped, and what it has not answered is treated as when it leaves.
+    pub fn set_security(&self, security: &Security) {
+        self.shared.push.set_security(security.clone());
+        self.shared.sub.set_security(security.clone());
+    }
+
     /// How far the messages of `tag` have come; `None` if none is known any more.
     pub fn standing(&self, tag: Tag) -> Option<Standing> {
         self.shared.core.fleet().standing(tag)
@@ -166,7 +183,8 @@ impl Link {
 
     /// Peers, queues and counters as they stand.
     pub fn stats(&self) -> LinkStats {
-        self.shared.core.stats(Instant::now())
+        let refused = self.shared.push.refused() + self.shared.sub.refused();
+        LinkStats { peers_refused: refused, ..self.shared.core.stats(Instant::now()) }
     }
 
     /// The specs that are really bound: a port `*` or `0` has become a number. Send, receive.
@@ -210,7 +228,7 @@ async fn bind(
     bound.map_err(|cause| BindFault { spec: spec.to_owned(), cause })
 }
 
-fn push_options(spec: &LinkSpec, limits: &LinkLimits) -> Options {
+fn push_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Options {
     let heartbeat = (!limits.heartbeat_interval.is_zero()).then_some(zmtp::Heartbeat {
         interval: limits.heartbeat_interval,
         timeout: limits.heartbeat_timeout,
@@ -219,7 +237,7 @@ fn push_options(spec: &LinkSpec, limits: &LinkLimits) -> Options {
         local: zmtp::Local {
             socket: SocketType::Push,
             identity: spec.send_ident.clone().into(),
-            security: Security::Null,
+            security: security.clone(),
             subscription: bytes::Bytes::new(),
             message_bytes_max: PULL_MESSAGE_BYTES_MAX,
         },
@@ -231,8 +249,8 @@ fn push_options(spec: &LinkSpec, limits: &LinkLimits) -> Options {
     }
 }
 
-fn sub_options(spec: &LinkSpec, limits: &LinkLimits) -> Options {
-    let push = push_options(spec, limits);
+fn sub_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Options {
+    let push = push_options(spec, limits, security);
     Options {
         local: zmtp::Local {
             socket: SocketType::Sub,

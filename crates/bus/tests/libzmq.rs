@@ -8,6 +8,9 @@
     reason = "clippy knows test functions only, not what they share"
 )]
 
+#[path = "libzmq/security.rs"]
+mod security;
+
 use std::collections::BTreeSet;
 use std::process::{Command as Check, Stdio};
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use std::time::Duration;
 
 use bus::{
     ControlPort, Delivery, Link, LinkEvents, LinkLimits, LinkSpec, Notice, Outgoing, Publisher,
-    Tag, Undelivered,
+    Security, Tag, Undelivered,
 };
 use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -99,6 +102,15 @@ struct Bound {
 }
 
 async fn bound(specs: (&str, &str), recv_ident: &str, limits: LinkLimits) -> Bound {
+    secured(specs, recv_ident, limits, Security::Null).await
+}
+
+async fn secured(
+    specs: (&str, &str),
+    recv_ident: &str,
+    limits: LinkLimits,
+    security: Security,
+) -> Bound {
     let (ear, heard) = mpsc::unbounded_channel();
     let spec = LinkSpec {
         send_spec: specs.0.to_owned(),
@@ -106,7 +118,7 @@ async fn bound(specs: (&str, &str), recv_ident: &str, limits: LinkLimits) -> Bou
         recv_spec: specs.1.to_owned(),
         recv_ident: recv_ident.to_owned(),
     };
-    let link = Link::bind(spec, limits, Arc::new(Ear(ear))).await.unwrap();
+    let link = Link::bind_secured(spec, limits, security, Arc::new(Ear(ear))).await.unwrap();
     Bound { link, heard }
 }
 

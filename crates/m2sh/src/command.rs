@@ -3,6 +3,7 @@
 mod access;
 mod control;
 mod help;
+mod keygen;
 mod list;
 mod load;
 mod log;
@@ -198,5 +199,15 @@ pub const COMMANDS: &[Command] = &[
         summary: "Prints out a randomly generated UUID.",
         options: &[],
         run: uuid::run,
+    },
+    Command {
+        name: "keygen",
+        summary: "Makes a key pair for handler.security curve.",
+        options: &[option(
+            "secret",
+            Needed("FILE"),
+            "the new file for the secret key; without it both are printed",
+        )],
+        run: keygen::run,
     },
 ];

@@ -55,6 +55,8 @@ pub enum Failure {
     ConfigModule,
     #[error("can't read random bytes")]
     Random(#[source] io::Error),
+    #[error("can't write the secret key to {path:?}")]
+    WriteKey { path: PathBuf, source: io::Error },
     #[error("can't write the output")]
     Output(#[from] io::Error),
     #[error("the pattern {pattern:?} is malformed")]

@@ -38,7 +38,7 @@ impl Dispatch {
     /// Puts a new configuration in force; what has begun finishes under the old one.
     pub fn replace(&self, live: Live) {
         for link in live.handlers() {
-            link.adopt(&live.site.limits, &live.site.options);
+            link.adopt(&live.site.limits, &live.site.options, &live.handler_security);
         }
         self.live.store(Arc::new(live));
     }

@@ -14,6 +14,8 @@ pub enum StartFault {
     Handler { row: i64, source: bus::BindFault },
     #[error("the error pages can't be used")]
     ErrorPages(#[from] crate::error_pages::PageFault),
+    #[error("handlers can't be asked for credentials")]
+    HandlerSecurity(#[from] crate::handler_security::SecurityFault),
     #[error("pid file {}: process {pid} is still running, stop it first", path.display())]
     StillRunning { path: PathBuf, pid: i32 },
     #[error("pid file {} can't be used", path.display())]

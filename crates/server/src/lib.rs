@@ -5,6 +5,7 @@ pub mod control;
 pub mod dispatch;
 pub mod error;
 pub mod error_pages;
+pub mod handler_security;
 pub mod live;
 pub mod log;
 pub mod options;

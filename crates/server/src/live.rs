@@ -2,8 +2,10 @@
 
 use crate::error::{StartFault, chain};
 use crate::error_pages::ErrorPages;
+use crate::handler_security;
 use crate::process::connections_max;
 use arc_swap::ArcSwap;
+use bus::Security;
 use edge::{AudienceId, Registry, Rules};
 use site::{Handler, Site};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +29,7 @@ pub struct Live {
     /// By `upload.temp_store`.
     pub upload_store: Option<Arc<UploadStore>>,
     pub error_pages: ErrorPages,
+    pub handler_security: Security,
 }
 
 static LINKS: AtomicUsize = AtomicUsize::new(0);
@@ -40,9 +43,9 @@ impl Live {
         registry: &Arc<Registry>,
     ) -> Result<Self, StartFault> {
         // First, because a fault here must not have closed a socket.
-        let (site, error_pages) = error_pages(site).await?;
+        let (site, Files { error_pages, handler_security }) = files(site).await?;
         let known = previous.map(Self::links).unwrap_or_default();
-        let handlers = match bind_all(&site, &known, registry).await {
+        let handlers = match bind_all((&site, &handler_security), &known, registry).await {
             Ok(handlers) => handlers,
             Err(fault) => {
                 if let Some(live) = previous {
@@ -62,7 +65,17 @@ impl Live {
         let proxies = proxies.map(|proxy| Upstream::new(Arc::clone(proxy), &site.limits)).collect();
         let rules = Arc::new(rules(&site));
         let handlers = handlers.into_iter().map(ArcSwap::new).collect();
-        Ok(Self { site, rules, dirs, proxies, handlers, retired, upload_store, error_pages })
+        Ok(Self {
+            site,
+            rules,
+            dirs,
+            proxies,
+            handlers,
+            retired,
+            upload_store,
+            error_pages,
+            handler_security,
+        })
     }
 
     /// The link of `site.handlers[index]`.
@@ -81,7 +94,7 @@ impl Live {
             if !closed.is_closed() {
                 continue;
             }
-            match bind(closed.handler(), &self.site, registry).await {
+            match bind(closed.handler(), (&self.site, &self.handler_security), registry).await {
                 Ok(link) => place.store(link),
                 Err(fault) => tracing::error!(
                     "a handler's sockets could not be bound again: {}",
@@ -98,14 +111,20 @@ impl Live {
     }
 }
 
-async fn error_pages(site: Site) -> Result<(Site, ErrorPages), StartFault> {
-    if site.options.errors_dir.is_none() {
-        return Ok((site, ErrorPages::default()));
-    }
-    let read =
-        tokio::task::spawn_blocking(move || ErrorPages::load(&site).map(|pages| (site, pages)));
+/// What a site needs of the disk.
+struct Files {
+    error_pages: ErrorPages,
+    handler_security: Security,
+}
+
+async fn files(site: Site) -> Result<(Site, Files), StartFault> {
+    let read = tokio::task::spawn_blocking(move || {
+        let error_pages = ErrorPages::load(&site)?;
+        let handler_security = handler_security::read(&site.handler_security, |path| path.into())?;
+        Ok((site, Files { error_pages, handler_security }))
+    });
     match read.await {
-        Ok(read) => Ok(read?),
+        Ok(read) => read,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
@@ -121,7 +140,7 @@ async fn upload_store(site: &Site, previous: Option<&Live>) -> Option<Arc<Upload
 }
 
 async fn bind_all(
-    site: &Site,
+    (site, security): (&Site, &Security),
     known: &[Arc<HandlerLink>],
     registry: &Arc<Registry>,
 ) -> Result<Vec<Arc<HandlerLink>>, StartFault> {
@@ -134,7 +153,9 @@ async fn bind_all(
     for handler in &site.handlers {
         links.push(match kept(handler) {
             Some(link) => Some(Arc::clone(link)),
-            None if in_the_way(handler).is_empty() => Some(bind(handler, site, registry).await?),
+            None if in_the_way(handler).is_empty() => {
+                Some(bind(handler, (site, security), registry).await?)
+            }
             None => None,
         });
     }
@@ -144,18 +165,18 @@ async fn bind_all(
         for old in in_the_way(handler) {
             old.close().await;
         }
-        *link = Some(bind(handler, site, registry).await?);
+        *link = Some(bind(handler, (site, security), registry).await?);
     }
     Ok(links.into_iter().flatten().collect())
 }
 
 async fn bind(
     handler: &Arc<Handler>,
-    site: &Site,
+    (site, security): (&Site, &Security),
     registry: &Arc<Registry>,
 ) -> Result<Arc<HandlerLink>, StartFault> {
     let id = AudienceId(LINKS.fetch_add(1, Ordering::Relaxed));
-    let terms = (&site.limits, &site.options);
+    let terms = (&site.limits, &site.options, security);
     HandlerLink::bind(id, Arc::clone(handler), terms, Arc::clone(registry))
         .await
         .map_err(|source| StartFault::Handler { row: handler.id, source })

@@ -2,6 +2,7 @@
 
 use crate::access_log::locate;
 use crate::error::{StartFault, chain};
+use crate::handler_security;
 use crate::log::{self, Destination};
 use crate::options::Options;
 use crate::process::{
@@ -12,6 +13,7 @@ use crate::signals::{Ending, Signals};
 use site::Site;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use store::HeldDatabase;
@@ -42,6 +44,12 @@ fn run(options: Options) -> Result<ExitCode, StartFault> {
     let site =
         if is_daemon() { store::load(&boot.database, &boot.uuid)?.site } else { boot.load()? };
     if check {
+        let inside = is_root() && !site.server.chroot.is_empty();
+        let locate = |path: &str| match inside {
+            true => site.server.below_chroot(path),
+            false => PathBuf::from(path),
+        };
+        handler_security::read(&site.handler_security, locate)?;
         say(&format!("{} is fine: {}", boot.uuid, summary(&site)));
         return Ok(ExitCode::SUCCESS);
     }

@@ -47,10 +47,6 @@ pub(crate) enum Effect {
     Nothing,
 }
 
-/// What is said of a value whose part of the server is not built yet.
-const NOT_YET: &str = "is not built yet, it has no effect";
-const UNBUILT: &[&str] = &["handler.security"];
-
 /// All settings of a database, with defaults for those it lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -165,7 +161,7 @@ impl Setting {
                 let number = whole(value.trim()).filter(|number| *number < floor)?;
                 Some(format!("{number} has no effect, it is {floor} at least"))
             }
-            _ => UNBUILT.contains(&self.key).then(|| NOT_YET.to_owned()),
+            _ => None,
         }
     }
 }
@@ -370,10 +366,6 @@ mod tests {
         assert_eq!(check("limits.url_path", "256", Some(low)), 8192);
         assert_eq!(check("limits.url_path", "8192", None), 8192);
         assert_eq!(check("limits.url_path", "10000", None), 10_000);
-        for key in UNBUILT {
-            let setting = Setting::find(key).unwrap();
-            check(key, setting.default, Some(NOT_YET));
-        }
         check("timeout.idle", "5", None);
     }
 

@@ -13,7 +13,8 @@ mod websocket;
 
 use arc_swap::ArcSwap;
 use bus::{
-    Delivery, Holders, Link, LinkLimits, LinkSpec, News, NotSent, Notice, Outgoing, Overdue, Tag,
+    Delivery, Holders, Link, LinkLimits, LinkSpec, News, NotSent, Notice, Outgoing, Overdue,
+    Security, Tag,
 };
 use bytes::Bytes;
 use edge::{
@@ -67,7 +68,7 @@ impl HandlerLink {
     pub async fn bind(
         id: AudienceId,
         handler: Arc<site::Handler>,
-        (limits, options): (&Limits, &Options),
+        (limits, options, security): (&Limits, &Options, &Security),
         registry: Arc<Registry>,
     ) -> Result<Arc<Self>, bus::BindFault> {
         let own = Arc::new(OnceLock::<Weak<Self>>::new());
@@ -89,7 +90,9 @@ impl HandlerLink {
             recv_spec: handler.recv_spec.clone(),
             recv_ident: handler.recv_ident.clone(),
         };
-        let link = Link::bind(spec, link_limits(limits), Arc::new(replies)).await?;
+        let security = security.clone();
+        let limits = link_limits(limits);
+        let link = Link::bind_secured(spec, limits, security, Arc::new(replies)).await?;
         let notified = Notified::default();
         let (is_closed, notices_refused) = (AtomicBool::new(false), AtomicU64::new(0));
         let this = Arc::new(Self {
@@ -120,10 +123,12 @@ impl HandlerLink {
         &self.malformed
     }
 
-    /// From now on requests wait and replies are read by the rules of another site.
-    pub fn adopt(&self, limits: &Limits, options: &Options) {
+    /// From now on requests wait, replies are read and handlers are let in by the rules of another
+    /// site.
+    pub fn adopt(&self, limits: &Limits, options: &Options, security: &Security) {
         self.reply_terms.store(Arc::new(ReplyTerms::of(limits, options)));
         self.link.adopt(link_limits(limits));
+        self.link.set_security(security);
     }
 
     /// Whether `handler` can go on using this link's sockets as they are.

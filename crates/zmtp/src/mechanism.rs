@@ -46,7 +46,7 @@ pub enum Credential {
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("nobody in particular"),
+            Self::None => f.write_str("nothing"),
             Self::User(user) => write!(f, "user {}", user.escape_ascii()),
             Self::Key(key) => write!(f, "key {key}"),
         }

@@ -48,11 +48,18 @@ impl Peer {
         &self.info
     }
 
-    /// Its address, and its identity if it has one, for people.
+    /// Its address, its identity if it announced one (libzmq does for REQ, DEALER and ROUTER only),
+    /// and what it has proved, for people.
     pub fn name(&self) -> String {
-        match self.info.identity.as_ref() {
-            b"" => self.address.clone(),
-            identity => format!("{} ({})", self.address, identity.escape_ascii()),
+        let identity = self.info.identity.escape_ascii().to_string();
+        let proved = match &self.info.credential {
+            Credential::None => String::new(),
+            credential => credential.to_string(),
+        };
+        match (identity.as_str(), proved.as_str()) {
+            ("", "") => self.address.clone(),
+            (one, "") | ("", one) => format!("{} ({one})", self.address),
+            (identity, proved) => format!("{} ({identity}, {proved})", self.address),
         }
     }
 
@@ -189,6 +196,9 @@ pub(crate) async fn run(
         Ok(why) | Err(why) => why,
     };
     let stage = if driver.joined.is_some() { "connected" } else { "in the handshake" };
+    if driver.joined.is_none() && !matches!(why, Departure::Shutdown) {
+        refusals.add();
+    }
     match &why {
         Departure::Closed | Departure::Shutdown | Departure::Dismissed | Departure::Broken(_) => {
             tracing::debug!(peer = address, stage, why = reason(&why), "peer left");
@@ -197,9 +207,6 @@ pub(crate) async fn run(
             tracing::info!(peer = address, stage, why = reason(&why), "peer dropped");
         }
         Departure::Protocol(_) | Departure::HandshakeTimeout | Departure::Silent => {
-            if driver.joined.is_none() {
-                refusals.add();
-            }
             let why = reason(&why);
             if let Some(unlogged) = refusals.worth_logging(&address, &why, Instant::now()) {
                 tracing::warn!(peer = address, stage, why, unlogged, "peer dropped");

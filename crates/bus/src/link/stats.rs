@@ -19,6 +19,8 @@ pub struct LinkStats {
     pub orphaned: usize,
     /// Messages written to peers.
     pub sent: u64,
+    /// Connections to either socket that ended in their handshake.
+    pub peers_refused: u64,
     /// Reply frames received.
     pub received: u64,
     /// Requests sent again after a peer was lost.

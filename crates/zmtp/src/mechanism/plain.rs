@@ -44,9 +44,9 @@ impl PlainUsers {
             }
             let fault = |problem| PlainFault { line: at + 1, problem };
             let colon = line.iter().position(|&byte| byte == b':');
-            let (name, password) = match colon.and_then(|at| line.split_at_checked(at)) {
-                Some((name, [_, password @ ..])) => (name, password),
-                _ => return Err(fault("has no colon")),
+            let halves = colon.and_then(|at| line.split_at_checked(at));
+            let Some((name, [_, password @ ..])) = halves else {
+                return Err(fault("has no colon"));
             };
             let name = Padded::new(name).ok_or_else(|| fault("has no user, or a long one"))?;
             let password =
