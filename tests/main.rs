@@ -10,6 +10,7 @@ mod control_port;
 mod corpus;
 mod differential;
 mod dir;
+mod drain;
 mod error_pages;
 mod extended_replies;
 mod golden;

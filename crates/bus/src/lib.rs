@@ -7,8 +7,9 @@ mod link;
 pub use control::{AskFault, ControlPort, ask};
 pub use fault::BindFault;
 pub use link::{
-    Balance, Delivery, Holders, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, News, NotSent,
-    Notice, Outgoing, Overdue, PeerStats, Publisher, Standing, Tag, Undelivered,
+    Balance, Delivery, Holders, Latency, Link, LinkEvents, LinkLimits, LinkSpec, LinkStats, News,
+    NotRetired, NotSent, Notice, Outgoing, Overdue, PeerName, PeerState, PeerStats, Publisher,
+    Retiring, Standing, Tag, Undelivered,
 };
 pub use zmtp::{
     Credential, CurveServer, KEY_CHARS, KeyFault, PlainFault, PlainUsers, PublicKey, SecretKey,

@@ -2,6 +2,7 @@
 
 mod events;
 mod fleet;
+mod latency;
 mod ledger;
 mod slab;
 mod sockets;
@@ -12,17 +13,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
-use zmtp::{Endpoint, Options, Security, SocketType};
+use zmtp::{Endpoint, Options, Peer, Security, SocketType};
 
 pub use self::events::{
-    Delivery, Holders, LinkEvents, News, NotSent, Notice, Outgoing, Overdue, Publisher, Standing,
-    Tag, Undelivered,
+    Delivery, Holders, LinkEvents, News, NotRetired, NotSent, Notice, Outgoing, Overdue, Publisher,
+    Retiring, Standing, Tag, Undelivered,
 };
+use self::fleet::Effects;
+pub use self::latency::Latency;
 use self::sockets::{Core, PushSide, SubSide};
 pub use self::spec::{Balance, LinkLimits, LinkSpec};
-pub use self::stats::{LinkStats, PeerStats};
+pub use self::stats::{LinkStats, PeerName, PeerState, PeerStats};
 use crate::fault::BindFault;
 
 /// A bound handler link; clones share it. It keeps its `LinkEvents` alive, which therefore must not
@@ -91,13 +95,22 @@ impl Link {
         Ok(())
     }
 
+    /// The exchange has ended with an answer: as `forget`, and how long it took is counted.
+    pub fn answered(&self, tag: Tag) -> Holders {
+        let effects = self.shared.core.fleet().answered(tag, Instant::now());
+        self.over(effects)
+    }
+
     /// The exchange has ended, answered or its client gone: whatever has its tag is forgotten, and
     /// what still waits is never sent. Who may have an answer under way all the same.
-    pub fn answered(&self, tag: Tag) -> Holders {
-        let core = &self.shared.core;
-        let effects = core.fleet().answered(tag);
+    pub fn forget(&self, tag: Tag) -> Holders {
+        let effects = self.shared.core.fleet().forget(tag);
+        self.over(effects)
+    }
+
+    fn over(&self, effects: Effects<Arc<Peer>>) -> Holders {
         let holders = effects.holders;
-        core.carry_out(effects);
+        self.shared.core.carry_out(effects);
         holders
     }
 
@@ -132,6 +145,20 @@ impl Link {
         overdue
     }
 
+    /// Gives `who` no more messages: what it has not been written goes to others, and `last` is the
+    /// last it is given. What it has it may still answer. A second time nothing happens.
+    pub fn retire(&self, who: Retiring<'_>, last: &Bytes) -> Result<(), NotRetired> {
+        let core = &self.shared.core;
+        let effects = match who {
+            Retiring::Named(name) => {
+                core.fleet().retire(|peer| peer.info().identity == name, last)?
+            }
+            Retiring::Holding(conn) => core.fleet().retire_holder(conn, last)?,
+        };
+        core.carry_out(effects);
+        Ok(())
+    }
+
     /// Other limits from now on, for peers and requests that are there, too; `peers_max`,
     /// `handshake_timeout`, `linger` and the heartbeat stay as they were bound.
     pub fn adopt(&self, limits: LinkLimits) {
@@ -153,12 +180,12 @@ impl Link {
         self.shared.core.fleet().standing(tag)
     }
 
-    /// As `answered`, and says how far the messages had come: what no peer was given never will be.
+    /// As `forget`, and says how far the messages had come: what no peer was given never will be.
     pub fn withdraw(&self, tag: Tag) -> Option<Standing> {
         let core = &self.shared.core;
         let (standing, effects) = {
             let mut fleet = core.fleet();
-            (fleet.standing(tag), fleet.answered(tag))
+            (fleet.standing(tag), fleet.forget(tag))
         };
         core.carry_out(effects);
         standing
@@ -238,7 +265,7 @@ fn push_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Op
             socket: SocketType::Push,
             identity: spec.send_ident.clone().into(),
             security: security.clone(),
-            subscription: bytes::Bytes::new(),
+            subscription: Bytes::new(),
             message_bytes_max: PULL_MESSAGE_BYTES_MAX,
         },
         peers_max: limits.peers_max,
@@ -254,7 +281,7 @@ fn sub_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Opt
     Options {
         local: zmtp::Local {
             socket: SocketType::Sub,
-            identity: bytes::Bytes::new(),
+            identity: Bytes::new(),
             subscription: spec.recv_ident.clone().into(),
             message_bytes_max: limits.message_bytes_max,
             ..push.local

@@ -179,7 +179,7 @@ async fn both_directions_over_tcp_and_ipc() {
         bound.expect("part two").await;
         let stats = bound.link.stats();
         assert_eq!((stats.peers.len(), stats.publishers.len()), (1, 1));
-        assert_eq!((stats.peers[0].version, stats.peers[0].pending), ((3, 1), 3));
+        assert_eq!((stats.peers[0].name.version, stats.peers[0].pending), ((3, 1), 3));
         assert_eq!((stats.sent, stats.received), (1002, 1003));
     }
 }

@@ -1,8 +1,8 @@
-//! Answers every request with a greeting: `hello SEND_SPEC RECV_SPEC`.
+//! Answers every request with a greeting, and drains on SIGTERM: `hello SEND_SPEC RECV_SPEC`.
 
 use std::error::Error;
 
-use handler::{Handler, HandlerOptions, Response};
+use handler::{Handler, HandlerOptions, Request, Response};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -10,18 +10,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (Some(send_spec), Some(recv_spec)) = (args.next(), args.next()) else {
         return Err("usage: hello SEND_SPEC RECV_SPEC".into());
     };
-    let mut handler = Handler::connect(HandlerOptions::new(send_spec, recv_spec)).await?;
-    loop {
-        let request = handler.next().await?;
-        if request.is_notice() {
-            continue;
-        }
-        let text = format!(
-            "Hello {} from Rust!\n{} {}\n",
-            request.remote_addr(),
-            request.method(),
-            request.uri()
-        );
-        handler.reply_http(&request, &Response::text(200, text)).await?;
-    }
+    let handler = Handler::connect(HandlerOptions::new(send_spec, recv_spec)).await?;
+    Ok(handler.serve(|request| async move { greeting(&request) }).await?)
+}
+
+fn greeting(request: &Request) -> Response {
+    let text = format!(
+        "Hello {} from Rust!\n{} {}\n",
+        request.remote_addr(),
+        request.method(),
+        request.uri()
+    );
+    Response::text(200, text)
 }

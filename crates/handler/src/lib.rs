@@ -18,6 +18,12 @@
 //! # }
 //! ```
 //!
+//! # Coming and going
+//!
+//! [`Handler::serve`] is that loop with several requests at work at once, and it drains: when the
+//! process gets SIGTERM it asks the server for no more requests, answers those it has, and returns.
+//! Nothing that was given to this handler is lost. Whoever loops by hand calls [`Handler::drain`].
+//!
 //! # When replies get lost
 //!
 //! ZeroMQ's PUB and SUB drop what is sent before the subscription has arrived. Therefore
@@ -33,22 +39,26 @@ mod options;
 mod replies;
 mod request;
 mod response;
+mod serve;
 mod websocket;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use link::{Progress, Publisher, Puller, Requests};
+use bytes::Bytes;
+use link::{Fate, Progress, Publisher, Puller, Requests};
 
 pub use event::Event;
 pub use options::{ConnectError, HandlerOptions};
 pub use replies::{Replies, SendError};
 pub use request::{Notice, Request, Upload, UploadStream};
 pub use response::Response;
+pub use serve::ServeError;
 pub use websocket::WebSocket;
 pub use wire::reply::Ctl;
 pub use wire::tnetstring::Value;
@@ -67,6 +77,9 @@ pub struct Handler {
     requests: Requests,
     replies: Replies,
     malformed: u64,
+    /// What the server knows our PULL socket by.
+    identity: Arc<str>,
+    draining: Arc<AtomicBool>,
 }
 
 /// The tasks behind this handler have ended; this happens when the runtime shuts down.
@@ -86,11 +99,12 @@ impl Handler {
     pub async fn connect(options: HandlerOptions) -> Result<Self, ConnectError> {
         options.check()?;
         let progress = Progress::default();
+        let identity = identity(&options.sender_id);
         let (publisher, puller) = timeout(options.connect_timeout, async {
             let publisher =
                 Publisher::connect(&options.recv_spec, &options.sender_id, &progress).await;
             // Requests come only when they can be answered.
-            let puller = Puller::connect(&options.send_spec, &progress).await;
+            let puller = Puller::connect(&options.send_spec, &identity, &progress).await;
             (publisher, puller)
         })
         .await
@@ -99,10 +113,12 @@ impl Handler {
         let restarts = Arc::new(AtomicU64::new(0));
         let (request_sender, requests) = mpsc::channel(REQUESTS_AHEAD_MAX);
         let (reply_sender, reply_receiver) = mpsc::channel(REPLIES_QUEUED_MAX);
-        tokio::spawn(puller.run(request_sender, Arc::clone(&restarts)));
+        let draining = Arc::new(AtomicBool::new(false));
+        let fate = Fate { restarts: Arc::clone(&restarts), draining: Arc::clone(&draining) };
+        tokio::spawn(puller.run(request_sender, fate));
         tokio::spawn(publisher.run(reply_receiver));
         let replies = Replies::new(&options.sender_id, reply_sender, restarts);
-        Ok(Self { requests, replies, malformed: 0 })
+        Ok(Self { requests, replies, malformed: 0, identity, draining })
     }
 
     /// Waits for the next message of the server: a request, or a notice about a connection
@@ -117,14 +133,44 @@ impl Handler {
     pub async fn next(&mut self) -> Result<Request, LinkEnded> {
         loop {
             let (message, generation) = self.requests.recv().await.ok_or(LinkEnded)?;
-            match Request::parse(message, generation) {
-                Ok(request) => return Ok(request),
-                Err(error) => {
-                    self.malformed = self.malformed.saturating_add(1);
-                    tracing::warn!(error = &error as &dyn std::error::Error, "request skipped");
-                }
+            if let Some(request) = self.read(message, generation) {
+                return Ok(request);
             }
         }
+    }
+
+    /// The next message, if it is here already.
+    fn at_hand(&mut self) -> Option<Request> {
+        while let Ok((message, generation)) = self.requests.try_recv() {
+            if let Some(request) = self.read(message, generation) {
+                return Some(request);
+            }
+        }
+        None
+    }
+
+    fn read(&mut self, message: Bytes, generation: u64) -> Option<Request> {
+        let request = Request::parse(message, generation);
+        request
+            .inspect_err(|error| {
+                self.malformed = self.malformed.saturating_add(1);
+                tracing::warn!(error = error as &dyn std::error::Error, "request skipped");
+            })
+            .ok()
+    }
+
+    /// Asks the server for no more requests. Those it has sent already still come, and must be
+    /// answered; the last message is [`Notice::Drained`], after which this handler may end once its
+    /// answers are written ([`Self::shutdown`]). [`Self::serve`] does all of it on SIGTERM.
+    ///
+    /// Mongrel2 does not know this and goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::LinkEnded`].
+    pub async fn drain(&self) -> Result<(), SendError> {
+        self.draining.store(true, Ordering::Release);
+        self.replies.drain(&self.identity).await
     }
 
     /// Messages that [`Self::next`] has skipped.
@@ -162,3 +208,13 @@ impl Deref for Handler {
         &self.replies
     }
 }
+
+/// A name that no other handler has: its sender id, and a number by chance.
+fn identity(sender_id: &str) -> Arc<str> {
+    let number = RandomState::new().build_hasher().finish();
+    let named: String = sender_id.chars().take(IDENTITY_SENDER_MAX).collect();
+    format!("{named}-{number:016x}").into()
+}
+
+/// Of a sender id in an identity, which has at most 255 bytes.
+const IDENTITY_SENDER_MAX: usize = 64;

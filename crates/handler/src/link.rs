@@ -10,18 +10,20 @@ mod pull;
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use zeromq::util::PeerIdentity;
 use zeromq::{MultiPeerBackend, Socket, SocketOptions, SocketRecv, ZmqMessage};
 
 use crate::options::{ConnectError, HandlerOptions};
 
 pub(crate) use publish::{Outgoing, Publisher};
-pub(crate) use pull::Puller;
+pub(crate) use pull::{Fate, Puller};
 
 /// Messages of the server, each with the number of restarts seen before it.
 pub(crate) type Requests = mpsc::Receiver<(Bytes, u64)>;
@@ -41,13 +43,20 @@ enum Step {
     #[default]
     Starting,
     /// The last attempt ended so.
-    Failed { wanted: Wanted, reason: String },
+    Failed { wanted: Side, reason: String },
     /// Connected, waiting for the subscription.
     Subscription,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Wanted {
+pub(crate) enum Wanted<'a> {
+    /// And what the server is to know us by.
+    Push(&'a str),
+    Sub,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Side {
     Push,
     Sub,
 }
@@ -61,13 +70,13 @@ impl Progress {
         let waited = options.connect_timeout;
         let unreachable = |wanted, reason| {
             let (spec, binds, row) = match wanted {
-                Wanted::Push => (&options.send_spec, "PUSH", "send_spec"),
-                Wanted::Sub => (&options.recv_spec, "SUB", "recv_spec"),
+                Side::Push => (&options.send_spec, "PUSH", "send_spec"),
+                Side::Sub => (&options.recv_spec, "SUB", "recv_spec"),
             };
             ConnectError::Unreachable { spec: spec.clone(), waited, reason, binds, row }
         };
         match self.0.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            Step::Starting => unreachable(Wanted::Sub, "no answer".to_owned()),
+            Step::Starting => unreachable(Side::Sub, "no answer".to_owned()),
             Step::Failed { wanted, reason } => unreachable(wanted, reason),
             Step::Subscription => ConnectError::NotSubscribed {
                 spec: options.recv_spec.clone(),
@@ -82,11 +91,18 @@ impl Progress {
 struct Lost;
 
 /// A socket with one connection to `spec`, however long that takes.
-async fn connect<S: Socket>(spec: &str, wanted: Wanted, progress: &Progress) -> S {
+async fn connect<S: Socket>(spec: &str, wanted: Wanted<'_>, progress: &Progress) -> S {
+    let (wanted, identity) = match wanted {
+        Wanted::Push(identity) => (Side::Push, PeerIdentity::from_str(identity).ok()),
+        Wanted::Sub => (Side::Sub, None),
+    };
     progress.set(Step::Failed { wanted, reason: "no answer".to_owned() });
     loop {
         let mut options = SocketOptions::default();
         options.connect_timeout(ATTEMPT_MAX);
+        if let Some(identity) = &identity {
+            options.peer_identity(identity.clone());
+        }
         let mut socket = S::with_options(options);
         match socket.connect(spec).await {
             Ok(()) => return socket,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
-use wire::reply::{self, Ctl, TARGETS_MAX};
+use wire::reply::{self, Ctl, Drain, TARGETS_MAX};
 use wire::tnetstring::Value;
 
 use crate::event::{self, Event};
@@ -186,6 +186,12 @@ impl Replies {
     /// [`SendError::LinkEnded`].
     pub async fn ctl(&self, conns: &[u64], ctl: Ctl) -> Result<(), SendError> {
         self.send(conns, |sender, conns, out| reply::encode_ctl(sender, conns, ctl, out)).await
+    }
+
+    pub(crate) async fn drain(&self, identity: &str) -> Result<(), SendError> {
+        let drain = Drain::Named(Bytes::copy_from_slice(identity.as_bytes()));
+        // It concerns no connection.
+        self.send(&[0], |sender, conns, out| reply::encode_drain(sender, conns, &drain, out)).await
     }
 
     /// Sends an extended reply for the server's filter `name`.

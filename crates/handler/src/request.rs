@@ -29,6 +29,8 @@ pub enum Notice {
     Disconnect,
     /// This many bytes of replies have reached the client (`download.flow_control`).
     Credits(u64),
+    /// The last message after [`crate::Handler::drain`]: no request follows.
+    Drained,
 }
 
 /// What a request says about a body that went to a file.
@@ -54,6 +56,8 @@ impl Request {
         let parsed = ParsedRequest::parse(&message)?;
         let notice = if parsed.is_disconnect() {
             Some(Notice::Disconnect)
+        } else if parsed.is_drained() {
+            Some(Notice::Drained)
         } else {
             parsed.credits().map(Notice::Credits)
         };
@@ -187,6 +191,12 @@ impl Request {
         self.notice == Some(Notice::Disconnect)
     }
 
+    /// No request follows this message, as [`crate::Handler::drain`] asked.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.notice == Some(Notice::Drained)
+    }
+
     /// Where the body is if it was too big for a message.
     ///
     /// `None` also when start and done disagree. This server drops what clients send under these
@@ -278,6 +288,8 @@ mod tests {
         let gone = parse("ID 1 @* 17:{\"METHOD\":\"JSON\"},21:{\"type\":\"disconnect\"},");
         assert_eq!(gone.notice(), Some(Notice::Disconnect));
         assert!(gone.is_disconnect());
+        let drained = parse("ID 0 @* 17:{\"METHOD\":\"JSON\"},18:{\"type\":\"drained\"},");
+        assert!(drained.is_drained() && drained.is_notice());
         let credits = parse(
             "ID 2 @* 41:16:DOWNLOAD_CREDITS,2:40,6:METHOD,4:JSON,}18:{\"type\":\"credits\"},",
         );

@@ -16,7 +16,7 @@ mod site;
 pub use limits::Limits;
 pub use lookup::{Host, HostMatching, Hosts, Match, Route, Routes};
 pub use mime::MimeTypes;
-pub use options::{Options, UploadDigest, Uploads};
+pub use options::{Balance, Options, UploadDigest, Uploads};
 pub use pattern::{Pattern, PatternFault};
 pub use security::HandlerSecurity;
 pub use site::{ClientCertificate, Listener, Server, Site, Tls, below_chroot};

@@ -58,6 +58,13 @@ pub struct Limits {
     /// From a delivered request to the first byte of its reply; none: as long as it takes, because
     /// long polls are what handlers are for (`handler.timeout`).
     pub handler_timeout: Option<Duration>,
+    /// Requests that one handler may hold unanswered; none: no bound (`handler.max_pending`). None:
+    /// a handler of long polls holds as many as there are clients.
+    pub handler_pending_max: Option<usize>,
+    /// How often an idempotent request goes to another handler after the one that had it was lost
+    /// (`handler.retries`). 2: a rolling restart may hit a request twice, and one that kills its
+    /// handlers must not kill them all.
+    pub handler_retries: u32,
     /// Largest reply message, in bytes (`handler.message_max`). 64 MiB: a generous page or image.
     pub handler_message_bytes_max: usize,
     /// To connect to a backend (`proxy.connect_timeout`). 5 s: two lost SYNs.
@@ -100,6 +107,8 @@ impl Default for Limits {
             handler_queue_max: 1000,
             handler_queue_timeout: Duration::from_secs(10),
             handler_timeout: None,
+            handler_pending_max: None,
+            handler_retries: 2,
             handler_message_bytes_max: 64 * 1024 * 1024,
             proxy_connect_deadline: Duration::from_secs(5),
             proxy_response_deadline: Duration::from_secs(60),

@@ -21,6 +21,16 @@ pub enum UploadDigest {
     Sha256,
 }
 
+/// Which handler of a row gets the next request (`handler.balance`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// Each in turn: Mongrel2's.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest unanswered requests.
+    LeastPending,
+}
+
 /// Independent switches of a server.
 #[expect(clippy::struct_excessive_bools, reason = "each is one on/off setting of its own")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +43,8 @@ pub struct Options {
     pub tcp_keepalive: bool,
     /// Opposite of `disable.access_logging`.
     pub access_logging: bool,
+    /// `handler.balance`: which handler gets the next request.
+    pub handler_balance: Balance,
     /// `download.flow_control`: handlers are told what has reached the client.
     pub download_flow_control: bool,
     /// Directory whose files handlers may have sent (`sendfile.base`), relative to the chroot or
@@ -58,6 +70,7 @@ impl Default for Options {
             no_clobber_xff: false,
             tcp_keepalive: false,
             access_logging: true,
+            handler_balance: Balance::RoundRobin,
             download_flow_control: false,
             sendfile_base: None,
             errors_dir: None,

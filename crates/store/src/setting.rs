@@ -256,6 +256,7 @@ mod tests {
                 Effect::Mode(_) => "0644",
                 Effect::Text(_) if setting.key == "upload.digest" => "sha256",
                 Effect::Text(_) if setting.key == "handler.security" => "curve",
+                Effect::Text(_) if setting.key == "handler.balance" => "least_pending",
                 Effect::Text(_) => "ipc://tmp/up.XXXXXX",
                 Effect::Nothing => continue,
             };
@@ -300,6 +301,12 @@ mod tests {
         check("timeout.head", ".5", false);
         check("timeout.head", "1e3", false);
         check("handler.timeout", "0", true);
+        check("handler.balance", "least_pending", true);
+        check("handler.balance", "random", false);
+        check("handler.max_pending", "0", true);
+        check("handler.max_pending", "none", false);
+        check("handler.retries", "0", true);
+        check("handler.retries", "-1", false);
         check("net.tcp_keepalive", "yes", false);
         check("net.tcp_keepalive", "2", true);
         check("upload.temp_store", "tmp/up.XXXXXX", true);

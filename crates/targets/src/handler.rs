@@ -13,10 +13,10 @@ mod websocket;
 
 use arc_swap::ArcSwap;
 use bus::{
-    Delivery, Holders, Link, LinkLimits, LinkSpec, News, NotSent, Notice, Outgoing, Overdue,
-    Security, Tag,
+    Balance, Delivery, Holders, Link, LinkLimits, LinkSpec, News, NotRetired, NotSent, Notice,
+    Outgoing, Overdue, Retiring, Security, Tag,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use edge::{
     Answer, Audience, AudienceId, ConnId, Exchange, Fault, FaultKind, NO_EXCHANGE, Registry,
     Relayed, SocketMessage,
@@ -91,7 +91,7 @@ impl HandlerLink {
             recv_ident: handler.recv_ident.clone(),
         };
         let security = security.clone();
-        let limits = link_limits(limits);
+        let limits = link_limits(limits, options);
         let link = Link::bind_secured(spec, limits, security, Arc::new(replies)).await?;
         let notified = Notified::default();
         let (is_closed, notices_refused) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -127,7 +127,7 @@ impl HandlerLink {
     /// site.
     pub fn adopt(&self, limits: &Limits, options: &Options, security: &Security) {
         self.reply_terms.store(Arc::new(ReplyTerms::of(limits, options)));
-        self.link.adopt(link_limits(limits));
+        self.link.adopt(link_limits(limits, options));
         self.link.set_security(security);
     }
 
@@ -175,10 +175,13 @@ impl HandlerLink {
             }
             None => self.send_whole(&mut exchange, &audience, terms).await,
         };
-        // What an upgraded client said last may still be on its way.
-        let holders = match exchange.client.is_upgraded() {
-            true => Holders::One,
-            false => self.link.answered(tag(&exchange)),
+        let is_answered = matches!(&relayed, Ok(relayed) if relayed.status.is_some());
+        let tag = tag(&exchange);
+        let holders = match is_answered {
+            // What an upgraded client said last may still be on its way.
+            _ if exchange.client.is_upgraded() => Holders::One,
+            true => self.link.answered(tag),
+            false => self.link.forget(tag),
         };
         self.contested.remove(exchange.peer.conn);
         match relayed.or_else(|fault| exchange.client.fail(fault)) {
@@ -280,6 +283,14 @@ impl HandlerLink {
         self.send(Outgoing { message, delivery: Delivery::Message { tag } })
     }
 
+    /// A handler wants no more requests: it gets none, and a last message that says so.
+    fn retire(&self, who: Retiring<'_>) -> Result<(), NotRetired> {
+        let mut last = BytesMut::with_capacity(self.handler.send_ident.len() + 64);
+        let protocol = wire_protocol(self.handler.protocol);
+        wire::request::encode_drained(&self.handler.send_ident, protocol, &mut last);
+        self.link.retire(who, &last.freeze())
+    }
+
     /// A reply names a connection that is gone.
     fn miss(&self, conn: ConnId) {
         if self.notified.is_due(conn) {
@@ -358,8 +369,14 @@ fn is_upload(framing: Framing, terms: Terms<'_>) -> bool {
     }
 }
 
-fn link_limits(limits: &Limits) -> LinkLimits {
+fn link_limits(limits: &Limits, options: &Options) -> LinkLimits {
     LinkLimits {
+        pending_max: limits.handler_pending_max.unwrap_or(usize::MAX),
+        retries: limits.handler_retries,
+        balance: match options.handler_balance {
+            site::Balance::RoundRobin => Balance::RoundRobin,
+            site::Balance::LeastPending => Balance::LeastPending,
+        },
         queue_max: limits.handler_queue_max,
         queue_timeout: limits.handler_queue_timeout,
         message_bytes_max: limits.handler_message_bytes_max,

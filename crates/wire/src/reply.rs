@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::tnetstring::Value;
 
-pub use encode::{encode, encode_ctl, encode_filter};
+pub use encode::{encode, encode_ctl, encode_drain, encode_filter};
 pub use parse::ReplyError;
 
 /// Ids a reply may name by default, `limits.handler_targets`.
@@ -45,6 +45,8 @@ pub enum ReplyBody {
 pub enum Extended {
     /// `ctl`: keys that are absent or unknown do nothing.
     Ctl(Ctl),
+    /// `ctl` with `drain`, which stands for all of it: the handler wants no more requests.
+    Drain(Drain),
     /// Any other name: for the filter of that name.
     Filter {
         /// The filter's name.
@@ -52,6 +54,15 @@ pub enum Extended {
         /// Its arguments, a valid tnetstring; see [`Extended::args`].
         args: Bytes,
     },
+}
+
+/// Which handler wants no more requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drain {
+    /// `true`: the one that has the unanswered requests of the connections the reply names.
+    Holder,
+    /// The one whose PULL socket announced this identity, 1 to 255 bytes.
+    Named(Bytes),
 }
 
 /// The keys of a `ctl` reply.
@@ -82,7 +93,7 @@ impl Extended {
     #[must_use]
     pub fn args(&self) -> Value<'_> {
         match self {
-            Self::Ctl(_) => Value::Null,
+            Self::Ctl(_) | Self::Drain(_) => Value::Null,
             Self::Filter { args, .. } => {
                 crate::tnetstring::parse(args).map_or(Value::Null, |(value, _)| value)
             }

@@ -20,7 +20,7 @@ use bytes::BytesMut;
 pub use encode::ServerFields;
 pub use fields::{Admission, ClientFields, FieldPolicy, VALUES_MAX};
 pub use json_object::JsonObjectError;
-pub use notice::{UploadPart, encode_credits, encode_disconnect};
+pub use notice::{UploadPart, encode_credits, encode_disconnect, encode_drained};
 pub use parse::{HeaderValue, Headers, ParsedRequest, RequestError};
 
 /// How the header dictionary is written; `handler.protocol` in the configuration.

@@ -48,6 +48,11 @@ impl Peer {
         &self.info
     }
 
+    /// Where it is: an address and port, or the path it is connected to.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Its address, its identity if it announced one (libzmq does for REQ, DEALER and ROUTER only),
     /// and what it has proved, for people.
     pub fn name(&self) -> String {

@@ -133,6 +133,26 @@ pub enum NotSent {
     Closed,
 }
 
+/// Who is to be given no more requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retiring<'a> {
+    /// The peers whose PULL socket announced this identity.
+    Named(&'a [u8]),
+    /// The peer that was given an unanswered request of this connection.
+    Holding(u64),
+}
+
+/// Why nobody was retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotRetired {
+    /// No such peer is connected.
+    #[error("no connected handler has that identity or an unanswered request of that connection")]
+    Unknown,
+    /// Two peers were given requests of the connection.
+    #[error("two handlers have unanswered requests of that connection")]
+    Ambiguous,
+}
+
 /// What happens on a link, called from the link's own tasks; must not block.
 pub trait LinkEvents: Send + Sync + 'static {
     /// One reply frame from any handler.

@@ -1,6 +1,7 @@
 //! Which peer gets which message, and what becomes of it when a peer goes: pure, time is an
 //! argument.
 
+mod farewell;
 mod notices;
 mod orphans;
 mod overdue;
@@ -16,14 +17,16 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use zmtp::PeerId;
 
+use self::farewell::Farewell;
 use self::notices::Notices;
 use self::overdue::Trust;
 use self::queues::Need;
 use super::events::{Delivery, Holders, NotSent, Notice, Outgoing, Standing, Tag, Undelivered};
+use super::latency::Latencies;
 use super::ledger::{Ends, Entry, IdHasher, Ledger, Place};
 use super::slab::Key;
 use super::spec::LinkLimits;
-use super::stats::{LinkStats, PeerStats};
+use super::stats::{LinkStats, PeerName, PeerState, PeerStats};
 
 /// The peers of a link, their queues, and the queue of what waits for one. `H` is a peer's handle.
 ///
@@ -53,6 +56,7 @@ pub(super) struct Fleet<H> {
     doubted: usize,
     closed: bool,
     stats: LinkStats,
+    latencies: Latencies,
 }
 
 /// One peer's queue.
@@ -68,6 +72,9 @@ struct Lane<H> {
     /// Requests in the queue, in the batch and held.
     pending: usize,
     sent: u64,
+    since: Instant,
+    latencies: Latencies,
+    farewell: Farewell,
     /// Its task will call `take` without being woken.
     awake: bool,
     /// It does not read; nothing more is given to it.
@@ -136,6 +143,7 @@ impl<H: Clone> Fleet<H> {
             doubted: 0,
             closed: false,
             stats: LinkStats::default(),
+            latencies: Latencies::default(),
         }
     }
 
@@ -177,7 +185,34 @@ impl<H: Clone> Fleet<H> {
         self.ledger.of_tag(tag).map(standing).min()
     }
 
-    pub(super) fn answered(&mut self, tag: Tag) -> Effects<H> {
+    /// The answer is there: how long it took is counted, unless its beginning was.
+    pub(super) fn answered(&mut self, tag: Tag, now: Instant) -> Effects<H> {
+        self.clock(tag, now);
+        self.forget(tag)
+    }
+
+    /// Counts how long the answer to `tag` took, once.
+    fn clock(&mut self, tag: Tag, now: Instant) {
+        for key in self.ledger.keys_of_tag(tag) {
+            let Some(entry) = self.ledger.get_mut(key).filter(|entry| entry.is_request()) else {
+                continue;
+            };
+            if entry.is_unwritten() || mem::replace(&mut entry.is_clocked, true) {
+                continue;
+            }
+            let took = now.saturating_duration_since(entry.given);
+            let place = entry.place;
+            self.latencies.record(took);
+            if let Place::Batch(index) | Place::Held(index) = place
+                && let Some(lane) = &mut self.lanes[index]
+            {
+                lane.latencies.record(took);
+            }
+        }
+    }
+
+    /// Whatever has this tag is over, answered or not.
+    pub(super) fn forget(&mut self, tag: Tag) -> Effects<H> {
         let mut effects = Effects::default();
         let mut next = self.ledger.take_tag(tag);
         while let Some(key) = next {
@@ -199,7 +234,7 @@ impl<H: Clone> Fleet<H> {
         effects
     }
 
-    pub(super) fn joined(&mut self, peer: PeerId, handle: H) -> Effects<H> {
+    pub(super) fn joined(&mut self, peer: PeerId, handle: H, now: Instant) -> Effects<H> {
         let lane = Lane {
             handle,
             queue: VecDeque::new(),
@@ -208,6 +243,9 @@ impl<H: Clone> Fleet<H> {
             held: Ends::default(),
             pending: 0,
             sent: 0,
+            since: now,
+            latencies: Latencies::default(),
+            farewell: Farewell::None,
             awake: true,
             stalled: false,
             trust: Trust::Full,
@@ -261,7 +299,8 @@ impl<H: Clone> Fleet<H> {
             lane.queued -= 1;
             lane.batch.push(item);
         }
-        lane.awake = !lane.batch.is_empty();
+        let is_last = lane.queue.is_empty() && lane.farewell.say(|word| give(Given::Message(word)));
+        lane.awake = is_last || !lane.batch.is_empty();
         effects
     }
 
@@ -271,6 +310,9 @@ impl<H: Clone> Fleet<H> {
         let Some(&index) = self.lane_of.get(&peer) else { return effects };
         let Some(lane) = &mut self.lanes[index] else { return effects };
         lane.stalled = true;
+        if kept <= lane.batch.len() {
+            lane.farewell.unsay();
+        }
         let mut back = lane.batch.split_off(kept.min(lane.batch.len()));
         let is_notice = |item: &&Item| matches!(item, Item::Notice(_));
         lane.queued -= lane.queue.iter().filter(is_notice).count();
@@ -393,18 +435,15 @@ impl<H: Clone> Fleet<H> {
         self.lane_of.len()
     }
 
-    /// The figures; `describe` names a peer and its version.
-    pub(super) fn stats(
-        &self,
-        now: Instant,
-        describe: impl Fn(&H) -> (String, (u8, u8)),
-    ) -> LinkStats {
+    /// The figures; `describe` names a peer.
+    pub(super) fn stats(&self, now: Instant, describe: impl Fn(&H) -> PeerName) -> LinkStats {
         let peer = |lane: &Lane<H>| {
-            let (name, version) = describe(&lane.handle);
             let oldest = lane.held.first.and_then(|key| self.ledger.get(key));
             PeerStats {
-                name,
-                version,
+                name: describe(&lane.handle),
+                since: now.saturating_duration_since(lane.since),
+                state: self.state(lane),
+                latency: lane.latencies.summary(),
                 queued: lane.queued + lane.batch.len(),
                 pending: lane.pending,
                 oldest: oldest.map(|entry| now.duration_since(entry.given)),
@@ -417,7 +456,19 @@ impl<H: Clone> Fleet<H> {
             notices: self.notices.len(),
             open: self.ledger.len(),
             orphaned: self.orphan_count,
+            latency: self.latencies.summary(),
             ..self.stats.clone()
+        }
+    }
+
+    fn state(&self, lane: &Lane<H>) -> PeerState {
+        match &lane.farewell {
+            Farewell::Due(_) => PeerState::Draining,
+            Farewell::Said(_) => PeerState::Drained,
+            Farewell::None if lane.stalled => PeerState::Stalled,
+            Farewell::None if lane.trust != Trust::Full => PeerState::Late,
+            Farewell::None if self.has_room(lane, Need::Once) => PeerState::Ready,
+            Farewell::None => PeerState::Full,
         }
     }
 

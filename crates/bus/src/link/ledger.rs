@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) retries: u32,
     /// A peer that is still there has been given it before.
     pub(super) is_contested: bool,
+    /// How long its answer took has been counted.
+    pub(super) is_clocked: bool,
     same_tag: Links,
     same_peer: Links,
 }
@@ -125,6 +127,7 @@ impl Ledger {
             given: now,
             retries: 0,
             is_contested: false,
+            is_clocked: false,
             same_tag: Links::default(),
             same_peer: Links::default(),
         });
@@ -170,6 +173,12 @@ impl Ledger {
             next = entry.same_tag.after;
             Some(entry)
         })
+    }
+
+    /// The entries of a connection; looks at every tag there is.
+    pub(super) fn of_conn(&self, conn: u64) -> impl Iterator<Item = &Entry> {
+        let tags = self.by_tag.keys().filter(move |tag| tag.conn == conn);
+        tags.flat_map(|&tag| self.of_tag(tag))
     }
 
     /// The keys of a tag's entries.

@@ -12,7 +12,7 @@ use zmtp::{Departure, Frame, Peer, PeerId, Traffic};
 use super::events::LinkEvents;
 use super::fleet::{Effects, Fleet, Given};
 use super::spec::LinkLimits;
-use super::stats::LinkStats;
+use super::stats::{LinkStats, PeerName};
 
 /// What both sockets and the link itself share.
 pub(super) struct Core {
@@ -75,7 +75,11 @@ impl Core {
     }
 
     pub(super) fn stats(&self, now: Instant) -> LinkStats {
-        let describe = |peer: &Arc<Peer>| (peer.name(), peer.info().version);
+        let describe = |peer: &Arc<Peer>| PeerName {
+            address: peer.address().to_owned(),
+            identity: peer.info().identity.clone(),
+            version: peer.info().version,
+        };
         let mut stats = self.fleet().stats(now, describe);
         stats.publishers = self.publishers().values().cloned().collect();
         stats.received = self.received.load(Ordering::Relaxed);
@@ -100,7 +104,7 @@ pub(super) struct PushSide(pub(super) Arc<Core>);
 impl Traffic for PushSide {
     fn joined(&self, peer: &Arc<Peer>) {
         tracing::info!(peer = peer.name(), version = ?peer.info().version, "handler connected");
-        let effects = self.0.fleet().joined(peer.id(), Arc::clone(peer));
+        let effects = self.0.fleet().joined(peer.id(), Arc::clone(peer), Instant::now());
         self.0.carry_out(effects);
     }
 

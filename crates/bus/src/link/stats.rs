@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::latency::Latency;
+
 /// Figures of one link; counters run from `bind`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkStats {
@@ -33,15 +37,19 @@ pub struct LinkStats {
     pub lost: u64,
     /// Notices dropped because there was no peer, or too many waited.
     pub notices_dropped: u64,
+    /// From a request's way to its peer to the first of its answer.
+    pub latency: Latency,
 }
 
 /// One PULL peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStats {
-    /// Address, and identity if it announced one.
-    pub name: String,
-    /// ZMTP version it speaks.
-    pub version: (u8, u8),
+    /// Who it is.
+    pub name: PeerName,
+    /// How long it has been connected.
+    pub since: Duration,
+    /// Whether it is given more.
+    pub state: PeerState,
     /// Messages queued for it or being written.
     pub queued: usize,
     /// Requests written to it and not answered.
@@ -50,4 +58,34 @@ pub struct PeerStats {
     pub oldest: Option<Duration>,
     /// Messages written to it.
     pub sent: u64,
+    /// Of its answers; counts those it has given.
+    pub latency: Latency,
+}
+
+/// What is known of a peer from its handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerName {
+    /// Where it is.
+    pub address: String,
+    /// What it calls itself; often empty, and libzmq's PULL never says.
+    pub identity: Bytes,
+    /// ZMTP version it speaks.
+    pub version: (u8, u8),
+}
+
+/// Whether a peer is given more requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerState {
+    /// It has room.
+    Ready,
+    /// It holds as many as it may.
+    Full,
+    /// It does not read.
+    Stalled,
+    /// It has let a request wait for too long, and is passed over while others are well.
+    Late,
+    /// It wants no more, and will be told when it has had the last one.
+    Draining,
+    /// It has been told so.
+    Drained,
 }

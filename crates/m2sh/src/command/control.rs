@@ -64,7 +64,7 @@ fn request(line: &str) -> Option<BytesMut> {
     Some(request)
 }
 
-/// One row as `key:  value` lines, more as a table with two blanks after every cell.
+/// One row as `key:  value` lines, more as a table with at least two blanks after every cell.
 fn shown(reply: &Reply) -> String {
     let table = match reply {
         Reply::Error { error, .. } => return format!("ERROR: {error}\n"),
@@ -75,12 +75,21 @@ fn shown(reply: &Reply) -> String {
         let pairs = headers.iter().zip(row);
         return pairs.map(|(header, cell)| format!("{header}:  {}\n", plain(cell))).collect();
     }
-    let mut text: String = headers.iter().map(|header| format!("{header}  ")).collect();
-    for row in rows {
+    let mut lines = vec![headers.iter().map(ToString::to_string).collect::<Vec<_>>()];
+    lines.extend(rows.iter().map(|row| row.iter().map(plain).collect()));
+    let widths: Vec<usize> = (0..headers.len())
+        .map(|at| {
+            lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max()
+        })
+        .map(Option::unwrap_or_default)
+        .collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(widths.iter().chain(std::iter::repeat(&0)));
+        text.extend(cells.map(|(cell, width)| format!("{cell:width$}  ")));
         text.push('\n');
-        text.extend(row.iter().map(|cell| format!("{}  ", plain(cell))));
     }
-    text + "\n\n"
+    text + "\n"
 }
 
 fn plain(cell: &control::Cell) -> String {
@@ -149,6 +158,6 @@ mod tests {
         }
         let row = |number| vec![control::Cell::Integer(number), control::Cell::Bool(false)];
         let table = Table { headers: vec!["id".into(), "sys".into()], rows: vec![row(1), row(2)] };
-        assert_eq!(shown(&Reply::Table(table)), "id  sys  \n1  false  \n2  false  \n\n");
+        assert_eq!(shown(&Reply::Table(table)), "id  sys    \n1   false  \n2   false  \n\n");
     }
 }

@@ -1,7 +1,9 @@
 //! What `status` lists: connections, tasks, handlers.
 
 use crate::live::Live;
+use bus::{Latency, LinkStats, PeerState, PeerStats};
 use edge::{Line, Seen};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::control::{Cell, Table};
@@ -45,32 +47,64 @@ pub(super) fn tasks(live: &Live) -> Table {
     table(&headers, (1..).zip(tasks).map(row).collect())
 }
 
-/// For each handler row one row of its own, without a peer, and one for each peer.
+/// For each handler row one row of its own, without a peer, and one for each peer. Times are in
+/// seconds and, for answers, milliseconds.
 pub(super) fn handlers(live: &Live) -> Table {
-    let headers = ["handler", "peer", "pending", "queued", "sent", "retries", "refused", "lost"];
+    let headers = [
+        "handler", "peer", "identity", "zmtp", "state", "since", "pending", "oldest", "queued",
+        "sent", "answered", "retries", "refused", "timeouts", "lost", "mean_ms", "p50_ms",
+        "p99_ms", "max_ms",
+    ];
     let mut rows = Vec::new();
     for handler in live.handlers() {
         let id = handler.handler().id;
         let stats = handler.link().stats();
-        rows.push(vec![
-            id.into(),
-            Cell::Null,
-            size(stats.open),
-            size(stats.queued),
-            count(stats.sent),
-            count(stats.retries),
-            count(stats.refused),
-            count(stats.lost),
-        ]);
-        for peer in stats.peers {
-            let mut row = vec![id.into(), peer.name.into(), size(peer.pending), size(peer.queued)];
-            row.push(count(peer.sent));
-            row.extend([Cell::Null, Cell::Null, Cell::Null]);
-            rows.push(row);
-        }
+        rows.push(row_of_link(id, &handler.handler().send_spec, &stats));
+        rows.extend(stats.peers.into_iter().map(|peer| row_of_peer(id, peer)));
     }
     table(&headers, rows)
 }
+
+fn row_of_link(id: i64, send_spec: &str, stats: &LinkStats) -> Vec<Cell> {
+    let state = if stats.peers.is_empty() { "no_peer" } else { "bound" };
+    let mut row = vec![id.into(), send_spec.to_owned().into(), NONE, NONE, state.into(), NONE];
+    row.extend([size(stats.open), NONE, size(stats.queued), count(stats.sent)]);
+    row.extend([count(stats.latency.count), count(stats.retries), count(stats.refused)]);
+    row.extend([count(stats.timeouts), count(stats.lost)]);
+    row.extend(times(&stats.latency));
+    row
+}
+
+fn row_of_peer(id: i64, peer: PeerStats) -> Vec<Cell> {
+    let (major, minor) = peer.name.version;
+    let state = match peer.state {
+        PeerState::Ready => "ready",
+        PeerState::Full => "full",
+        PeerState::Stalled => "stalled",
+        PeerState::Late => "late",
+        PeerState::Draining => "draining",
+        PeerState::Drained => "drained",
+    };
+    let identity = peer.name.identity.escape_ascii().to_string();
+    let identity = if identity.is_empty() { NONE } else { identity.into() };
+    let mut row = vec![id.into(), peer.name.address.into(), identity];
+    row.extend([format!("{major}.{minor}").into(), state.into(), seconds(peer.since)]);
+    row.extend([size(peer.pending), peer.oldest.map_or(NONE, seconds), size(peer.queued)]);
+    row.extend([count(peer.sent), count(peer.latency.count), NONE, NONE, NONE, NONE]);
+    row.extend(times(&peer.latency));
+    row
+}
+
+fn times(latency: &Latency) -> [Cell; 4] {
+    let Latency { count, mean, p50, p99, max } = *latency;
+    [mean, p50, p99, max].map(|time| match count {
+        0 => NONE,
+        _ => format!("{:.3}", time.as_secs_f64() * 1000.0).into(),
+    })
+}
+
+/// What a row does not have.
+const NONE: Cell = Cell::Text(Cow::Borrowed(b"-"));
 
 fn table(headers: &[&'static str], rows: Vec<Vec<Cell>>) -> Table {
     Table { headers: headers.iter().map(|&name| name.into()).collect(), rows }

@@ -2,7 +2,7 @@
 
 use super::security::Mechanism;
 use super::{Effect, Setting, control_port};
-use site::UploadDigest;
+use site::{Balance, UploadDigest};
 
 const SECOND: u64 = 1000;
 const MONTH: u64 = 31 * 24 * 3600 * SECOND;
@@ -25,6 +25,14 @@ fn upload_digest(text: &str) -> Result<UploadDigest, String> {
     match text {
         "sha256" => Ok(UploadDigest::Sha256),
         _ => Err("must be sha256".to_owned()),
+    }
+}
+
+fn balance(text: &str) -> Result<Balance, String> {
+    match text {
+        "round_robin" => Ok(Balance::RoundRobin),
+        "least_pending" => Ok(Balance::LeastPending),
+        _ => Err("must be round_robin or least_pending".to_owned()),
     }
 }
 
@@ -102,6 +110,13 @@ pub const SETTINGS: &[Setting] = &[
         "directory of error pages, STATUS.html for all hosts and HOST/STATUS.html for one; without it errors are plain text"
     ),
     setting!(
+        "handler.balance",
+        "rule",
+        "round_robin",
+        Effect::Text(|s, text| balance(text).map(|balance| s.options.handler_balance = balance)),
+        "round_robin: handlers get requests in turn, as from Mongrel2; least_pending: the one with the fewest unanswered"
+    ),
+    setting!(
         "handler.curve_clients",
         "path",
         "",
@@ -114,6 +129,13 @@ pub const SETTINGS: &[Setting] = &[
         "",
         Effect::Text(|s, text| not_empty(text).map(|text| s.security.curve_secret_key = text)),
         "file with the server's secret key, as m2sh keygen writes it"
+    ),
+    setting!(
+        "handler.max_pending",
+        "requests",
+        "0",
+        Effect::Count(0, 1_000_000, |s, n| s.limits.handler_pending_max = unless_zero(n).map(size)),
+        "requests that one handler may hold unanswered, more go to others or wait; 0: no bound, because a handler of long polls holds one for each client"
     ),
     setting!(
         "handler.message_max",
@@ -142,6 +164,14 @@ pub const SETTINGS: &[Setting] = &[
         "10",
         time!(handler_queue_timeout, 0),
         "how long a request waits for a handler before 503; a handler's restart"
+    ),
+    setting!(
+        "handler.retries",
+        "times",
+        "2",
+        Effect::Count(0, 1000, |s, n| s.limits.handler_retries =
+            u32::try_from(n).unwrap_or(u32::MAX)),
+        "how often an idempotent request goes to another handler when its own is lost; two in a row happen in a restart, and a request that kills handlers must not kill them all"
     ),
     setting!(
         "handler.security",

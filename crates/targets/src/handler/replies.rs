@@ -4,14 +4,14 @@ use super::contested::Contested;
 use super::sendfile::file_reply;
 use super::{HandlerLink, wire_protocol};
 use arc_swap::ArcSwap;
-use bus::{LinkEvents, News, Notice, Publisher, Tag, Undelivered};
+use bus::{LinkEvents, News, Notice, Publisher, Retiring, Tag, Undelivered};
 use bytes::{Bytes, BytesMut};
 use edge::{AudienceId, ConnId, DOWNLOAD_CREDITS, Delivered, Delivery, Failure, Registry};
 use http1::Limit;
 use site::{Limits, Options};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use wire::reply::{Extended, Reply, ReplyBody};
+use wire::reply::{Drain, Extended, Reply, ReplyBody};
 use wire::request::{encode_credits, encode_disconnect};
 
 /// How much of a malformed reply stands in the log.
@@ -81,6 +81,9 @@ impl LinkEvents for Replies {
                 }
                 return;
             }
+            ReplyBody::Extended(Extended::Drain(drain)) => {
+                return self.retire(&reply.sender, &reply.targets, &drain);
+            }
             ReplyBody::Extended(extended) => match filter(&extended, &terms) {
                 Some(delivery) => delivery,
                 None => return,
@@ -129,6 +132,21 @@ impl Replies {
         let failed = Delivery::Failed { exchange: tag.exchange, why };
         // A client that has left meanwhile needs no answer.
         let _gone = self.registry.deliver(ConnId(tag.conn), failed, usize::MAX);
+    }
+
+    fn retire(&self, handler: &[u8], conns: &[u64], drain: &Drain) {
+        let Some(link) = self.link.get().and_then(Weak::upgrade) else { return };
+        let retired = match drain {
+            Drain::Named(identity) => link.retire(Retiring::Named(identity)),
+            Drain::Holder => {
+                conns.iter().try_for_each(|&conn| link.retire(Retiring::Holding(conn)))
+            }
+        };
+        let handler = handler.escape_ascii();
+        match retired {
+            Ok(()) => tracing::info!(%handler, "a handler drains"),
+            Err(why) => tracing::warn!(%handler, %why, "a handler that wants to drain goes on"),
+        }
     }
 
     fn control(&self, conn: ConnId, ctl: wire::reply::Ctl, terms: &ReplyTerms) {

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
-use wire::reply::{TARGETS_MAX, encode, encode_ctl, encode_filter};
+use wire::reply::{TARGETS_MAX, encode, encode_ctl, encode_drain, encode_filter};
 use wire::{Extended, Reply, ReplyBody};
 
 fuzz_target!(|input: &[u8]| {
@@ -20,6 +20,9 @@ fuzz_target!(|input: &[u8]| {
         }
         ReplyBody::Extended(Extended::Ctl(ctl)) => {
             encode_ctl(sender, &reply.targets, *ctl, &mut out);
+        }
+        ReplyBody::Extended(Extended::Drain(drain)) => {
+            encode_drain(sender, &reply.targets, drain, &mut out);
         }
         ReplyBody::Extended(filter @ Extended::Filter { name, .. }) => {
             // Names are any bytes; the writer takes text.

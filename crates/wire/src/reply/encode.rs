@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::Ctl;
+use super::{Ctl, Drain};
 use crate::tnetstring::{self, DECIMAL_MAX, Value, decimal, patch_length, reserve_length};
 
 /// Appends a reply with `body` for each of `targets`; an empty body asks to close.
@@ -25,6 +25,21 @@ pub fn encode_ctl(sender: &str, targets: &[u64], ctl: Ctl, out: &mut BytesMut) {
             }
             if ctl.cancel {
                 out.extend_from_slice(b"6:cancel,4:true!");
+            }
+        });
+    });
+}
+
+/// Appends a `ctl` reply by which a handler asks for no more requests. With [`Drain::Holder`] each
+/// of `targets` must be a connection of which it has an unanswered request; else they mean nothing,
+/// and 0 will do.
+pub fn encode_drain(sender: &str, targets: &[u64], drain: &Drain, out: &mut BytesMut) {
+    extended(sender, targets, "ctl", out, |out| {
+        tnetstring::write_dict(out, |out| {
+            out.extend_from_slice(b"5:drain,");
+            match drain {
+                Drain::Holder => tnetstring::write_bool(out, true),
+                Drain::Named(name) => tnetstring::write_bytes(out, name),
             }
         });
     });

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Ctl, Extended, Reply, ReplyBody};
+use super::{Ctl, Drain, Extended, Reply, ReplyBody};
 use crate::tnetstring::{self, TnetError, Value};
 
 /// Why a handler's message is not a reply. Each drops the message and closes nothing.
@@ -51,7 +51,13 @@ pub enum ReplyError {
     /// `credits` is not an integer.
     #[error("credits of a ctl reply are not an integer")]
     CtlCredits,
+    /// `drain` is neither a boolean nor an identity.
+    #[error("drain of a ctl reply is neither true nor an identity of 1 to 255 bytes")]
+    CtlDrain,
 }
+
+/// Longest identity in ZMTP.
+const IDENTITY_MAX: usize = 255;
 
 pub(super) fn parse(message: &Bytes, targets_max: usize) -> Result<Reply, ReplyError> {
     let sender_len =
@@ -129,7 +135,7 @@ fn parse_extended(body: &Bytes) -> Result<Extended, ReplyError> {
         return Err(ReplyError::ExtendedShape);
     };
     if *name == b"ctl" {
-        return ctl(args).map(Extended::Ctl);
+        return ctl(args);
     }
     Ok(Extended::Filter { name: body.slice_ref(name), args: args_bytes(body, name)? })
 }
@@ -142,7 +148,7 @@ fn args_bytes(body: &Bytes, name: &[u8]) -> Result<Bytes, ReplyError> {
     Ok(body.slice_ref(rest))
 }
 
-fn ctl(args: &Value<'_>) -> Result<Ctl, ReplyError> {
+fn ctl(args: &Value<'_>) -> Result<Extended, ReplyError> {
     if !matches!(args, Value::Dict(_)) {
         return Err(ReplyError::CtlArgs);
     }
@@ -150,9 +156,17 @@ fn ctl(args: &Value<'_>) -> Result<Ctl, ReplyError> {
         .get(b"credits")
         .map(|credits| credits.as_integer().ok_or(ReplyError::CtlCredits))
         .transpose()?;
-    Ok(Ctl {
+    match args.get(b"drain") {
+        None | Some(Value::Bool(false)) => {}
+        Some(Value::Bool(true)) => return Ok(Extended::Drain(Drain::Holder)),
+        Some(Value::Bytes(name)) if (1..=IDENTITY_MAX).contains(&name.len()) => {
+            return Ok(Extended::Drain(Drain::Named(Bytes::copy_from_slice(name))));
+        }
+        Some(_) => return Err(ReplyError::CtlDrain),
+    }
+    Ok(Extended::Ctl(Ctl {
         keep_alive: args.get(b"keep-alive").is_some(),
         credits,
         cancel: args.get(b"cancel").is_some_and(|cancel| *cancel != Value::Bool(false)),
-    })
+    }))
 }

@@ -49,6 +49,11 @@ fn reads_replies() {
     );
     check("a 4:X 45, 27:3:ctl,17:6:cancel,5:false!}]", &[45], ctl(Ctl::default()));
     check("a 4:X 49, 20:3:ctl,10:3:zzz,1:1#}]", &[49], ctl(Ctl::default()));
+    check("a 4:X 49, 26:3:ctl,16:5:drain,5:false!}]", &[49], ctl(Ctl::default()));
+    let drain = |drain| ReplyBody::Extended(Extended::Drain(drain));
+    check("a 4:X 49, 25:3:ctl,15:5:drain,4:true!}]", &[49], drain(Drain::Holder));
+    let named = Drain::Named("h7".into());
+    check("a 3:X 0, 23:3:ctl,13:5:drain,2:h7,}]", &[0], drain(named));
     let name = Bytes::from_static(b"nosuch");
     let filter = Extended::Filter { name, args: Bytes::from_static(b"1:1#") };
     assert_eq!(filter.args(), Value::Integer(1));

@@ -16,6 +16,17 @@ pub fn encode_disconnect(sender: &str, conn: u64, protocol: Protocol, out: &mut 
     tnetstring::write_bytes(out, b"{\"type\":\"disconnect\"}");
 }
 
+/// Appends the notice that a handler which asked for no more requests has had its last: connection
+/// 0, path `@*`, body `{"type":"drained"}`.
+pub fn encode_drained(sender: &str, protocol: Protocol, out: &mut BytesMut) {
+    encode::envelope(sender, 0, b"@*", out);
+    out.extend_from_slice(match protocol {
+        Protocol::Json => b"17:{\"METHOD\":\"JSON\"},".as_slice(),
+        Protocol::Tnetstring => b"16:6:METHOD,4:JSON,}".as_slice(),
+    });
+    tnetstring::write_bytes(out, b"{\"type\":\"drained\"}");
+}
+
 /// Appends the notice that `written` bytes of replies have reached the client
 /// (`download.flow_control`): path `@*`, body `{"type":"credits"}`.
 pub fn encode_credits(

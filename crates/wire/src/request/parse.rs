@@ -107,6 +107,12 @@ impl<'a> ParsedRequest<'a> {
         self.is_notice() && self.body == b"{\"type\":\"disconnect\"}"
     }
 
+    /// Whether this is the last message for a handler that asked for no more requests.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.is_notice() && self.conn == 0 && self.body == b"{\"type\":\"drained\"}"
+    }
+
     /// Bytes of replies that have reached the client, if this is a credits notice.
     #[must_use]
     pub fn credits(&self) -> Option<u64> {

@@ -85,6 +85,9 @@ fn written_again(case: &str, message: &[u8]) {
         ReplyBody::Extended(Extended::Ctl(ctl)) => {
             reply::encode_ctl(sender, &reply.targets, *ctl, &mut out);
         }
+        ReplyBody::Extended(Extended::Drain(drain)) => {
+            reply::encode_drain(sender, &reply.targets, drain, &mut out);
+        }
         ReplyBody::Extended(filter @ Extended::Filter { name, .. }) => {
             let name = std::str::from_utf8(name).unwrap();
             reply::encode_filter(sender, &reply.targets, name, &filter.args(), &mut out);

@@ -12,6 +12,7 @@ impl<H: Clone> Fleet<H> {
     /// The first of a tag's answer was seen: a second answer to it must never come.
     pub(in crate::link) fn begun(&mut self, tag: Tag, now: Instant) -> Effects<H> {
         let mut effects = Effects::default();
+        self.clock(tag, now);
         for key in self.ledger.keys_of_tag(tag) {
             // On its way to a second peer, while the first, which has left, does answer.
             if self.ledger.get(key).is_some_and(|entry| entry.retries > 0 && entry.is_unwritten()) {

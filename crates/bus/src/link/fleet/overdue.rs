@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Effects, Fleet};
+use super::{Effects, Fleet, Lane};
 use crate::link::events::{Overdue, Tag};
 use crate::link::ledger::Place;
 use crate::link::slab::Key;
@@ -118,7 +118,9 @@ impl<H: Clone> Fleet<H> {
 
     /// Whether those in doubt are passed over: somebody else is there.
     pub(super) fn has_choice(&self) -> bool {
-        let is_well = |lane: &super::Lane<H>| lane.trust == Trust::Full && !lane.stalled;
+        let is_well = |lane: &Lane<H>| {
+            lane.trust == Trust::Full && !lane.stalled && !lane.farewell.is_due_or_said()
+        };
         self.doubted > 0 && self.lanes.iter().flatten().any(is_well)
     }
 }

@@ -1,6 +1,6 @@
 //! What waits for a lane, and which of the lanes with room it gets.
 
-use super::{Effects, Fleet, Item};
+use super::{Effects, Fleet, Item, Lane};
 use crate::link::events::{Delivery, Notice};
 use crate::link::fleet::overdue::Trust;
 use crate::link::ledger::Place;
@@ -34,10 +34,7 @@ impl<H: Clone> Fleet<H> {
         for step in 0..count {
             let index = (self.cursor + step) % count;
             let Some(lane) = &self.lanes[index] else { continue };
-            if lane.stalled
-                || lane.queued + lane.batch.len() >= self.limits.peer_queue_max
-                || need != Need::Notice && lane.pending >= self.limits.pending_max
-                || has_choice && !lane.trust.suffices(need != Need::Once)
+            if !self.has_room(lane, need) || has_choice && !lane.trust.suffices(need != Need::Once)
             {
                 continue;
             }
@@ -51,6 +48,13 @@ impl<H: Clone> Fleet<H> {
         let (index, _) = best?;
         self.cursor = index + 1;
         Some(index)
+    }
+
+    pub(super) fn has_room(&self, lane: &Lane<H>, need: Need) -> bool {
+        !lane.stalled
+            && !lane.farewell.is_due_or_said()
+            && lane.queued + lane.batch.len() < self.limits.peer_queue_max
+            && (need == Need::Notice || lane.pending < self.limits.pending_max)
     }
 
     pub(super) fn assign(&mut self, key: Key, index: usize, effects: &mut Effects<H>) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::NotRetired;
 use crate::link::events::{News, Overdue};
 use crate::link::spec::Balance;
 
@@ -68,7 +69,7 @@ impl Table {
     }
 
     fn join(&mut self, peer: PeerId) {
-        let effects = self.fleet.joined(peer, peer);
+        let effects = self.fleet.joined(peer, peer, self.at(0));
         self.note(effects);
     }
 
@@ -102,7 +103,7 @@ impl Table {
     }
 
     fn answer(&mut self, conn: u64) -> Holders {
-        let effects = self.fleet.answered(tag(conn));
+        let effects = self.fleet.answered(tag(conn), self.at(3));
         let holders = effects.holders;
         self.note(effects);
         holders
@@ -119,7 +120,12 @@ impl Table {
     }
 
     fn stats(&self) -> LinkStats {
-        self.fleet.stats(self.at(3), |peer| (peer.to_string(), (3, 1)))
+        let name = |peer: &PeerId| PeerName {
+            address: peer.to_string(),
+            identity: Bytes::new(),
+            version: (3, 1),
+        };
+        self.fleet.stats(self.at(3), name)
     }
 }
 
@@ -846,4 +852,88 @@ fn who_may_answer_is_known_wherever_it_is() {
     t.join(2);
     assert_eq!(t.take(2), "4");
     assert_eq!([t.answer(4), t.answer(4)], [Holders::Several, Holders::Nobody]);
+}
+
+impl Table {
+    fn retire(&mut self, peer: PeerId) -> Result<(), NotRetired> {
+        let effects = self.fleet.retire(|handle| *handle == peer, &"last".into())?;
+        self.note(effects);
+        Ok(())
+    }
+
+    fn states(&self) -> Vec<PeerState> {
+        self.stats().peers.iter().map(|peer| peer.state).collect()
+    }
+}
+
+#[test]
+fn who_drains_keeps_what_it_has_and_gets_one_last_word() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..2);
+    assert_eq!([1, 2].map(|peer| t.take(peer)), ["0", "1"]);
+    t.requests(2..6);
+    assert_eq!(t.retire(1), Ok(()));
+    assert_eq!(t.states(), [PeerState::Draining, PeerState::Ready]);
+    // 2 and 4 were queued for it, and go back before what comes later.
+    t.requests([6]);
+    assert_eq!([1, 2].map(|peer| t.take(peer)), ["last", "3 5 2 4 6"]);
+    assert_eq!(t.states(), [PeerState::Drained, PeerState::Ready]);
+    assert_eq!((t.retire(1), t.retire(9)), (Ok(()), Err(NotRetired::Unknown)));
+    assert_eq!([t.take(1), t.take(1)], ["", ""], "the word is said once");
+    t.answer(0);
+    t.leave(1, 0);
+    assert_eq!((t.fallen.len(), t.stats().lost), (0, 0));
+    t.leave(2, 0);
+    t.requests([7]);
+    t.join(3);
+    assert_eq!(t.states(), [PeerState::Ready], "who comes again begins anew");
+}
+
+#[test]
+fn a_draining_peer_that_sleeps_is_woken_and_one_that_stalls_hears_it_later() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.take(1);
+    t.retire(1).unwrap();
+    assert_eq!(t.woken, [1]);
+    assert_eq!(t.take(1), "last");
+    t.stalled(1, 0);
+    assert_eq!(t.states(), [PeerState::Draining]);
+    assert_eq!(t.take(1), "last");
+    t.requests([1]);
+    assert_eq!((t.take(1).as_str(), t.stats().queued), ("", 1));
+    t.expire(11);
+    assert_eq!(t.fallen, [(1, Undelivered::Busy)]);
+}
+
+#[test]
+fn who_holds_a_connections_request_can_be_named_by_it() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..2);
+    let word = Bytes::from("last");
+    let unwritten = t.fleet.retire_holder(1, &word);
+    assert_eq!(unwritten.unwrap_err(), NotRetired::Unknown, "nobody has read it");
+    assert_eq!([1, 2].map(|peer| t.take(peer)), ["0", "1"]);
+    t.fleet.retire_holder(1, &word).unwrap();
+    assert_eq!(t.states(), [PeerState::Ready, PeerState::Draining]);
+    t.answer(0);
+    assert_eq!(t.fleet.retire_holder(0, &word).unwrap_err(), NotRetired::Unknown, "answered");
+}
+
+#[test]
+fn an_answers_time_is_counted_once() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.requests(0..3);
+    t.take(1);
+    t.begin(0);
+    t.answer(0);
+    t.answer(1);
+    let effects = t.fleet.forget(tag(2));
+    t.note(effects);
+    let stats = t.stats();
+    assert_eq!((stats.latency.count, stats.peers[0].latency.count), (2, 2));
+    assert_eq!(stats.peers[0].since, Duration::from_secs(3));
 }
