@@ -86,7 +86,7 @@ impl<H: Clone> Fleet<H> {
         }
         lane.farewell = Farewell::Due(word.clone());
         if !std::mem::replace(&mut lane.awake, true) {
-            effects.wake.push(lane.handle.clone());
+            effects.wake.push((lane.handle.clone(), true));
         }
         let back: Vec<Item> = lane.queue.drain(..).collect();
         lane.queued -= back.iter().filter(|item| matches!(item, Item::Notice(_))).count();
