@@ -79,6 +79,13 @@ impl<H: Clone> Fleet<H> {
         Ok(effects)
     }
 
+    /// Parts go nowhere else, and a request goes with its parts.
+    fn is_bound(&self, item: &Item) -> bool {
+        let Item::Entry(key) = *item else { return false };
+        let entry = self.ledger.get(key);
+        entry.is_some_and(|entry| entry.is_part() || self.has_parts(entry.tag()))
+    }
+
     fn retire_lane(&mut self, index: usize, word: &Bytes, effects: &mut Effects<H>) {
         let Some(lane) = &mut self.lanes[index] else { return };
         if lane.farewell.is_due_or_said() {
@@ -88,9 +95,14 @@ impl<H: Clone> Fleet<H> {
         if !std::mem::replace(&mut lane.awake, true) {
             effects.wake.push((lane.handle.clone(), true));
         }
-        let back: Vec<Item> = lane.queue.drain(..).collect();
-        lane.queued -= back.iter().filter(|item| matches!(item, Item::Notice(_))).count();
-        self.give_all_back(&back);
+        let queue = std::mem::take(&mut lane.queue);
+        let (kept, back): (Vec<Item>, Vec<Item>) =
+            queue.into_iter().partition(|item| self.is_bound(item));
+        if let Some(lane) = &mut self.lanes[index] {
+            lane.queue = kept.into();
+            lane.queued -= back.iter().filter(|item| matches!(item, Item::Notice(_))).count();
+        }
+        self.give_all_back(&back, Some(index), effects);
         effects.arm = true;
         self.drain(effects);
     }

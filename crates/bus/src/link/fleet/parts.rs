@@ -68,7 +68,7 @@ impl<H: Clone> Fleet<H> {
         lane.queue.push_back(Item::Entry(key));
     }
 
-    fn has_parts(&self, tag: Tag) -> bool {
+    pub(super) fn has_parts(&self, tag: Tag) -> bool {
         self.ledger.of_tag(tag).any(Entry::is_part)
     }
 

@@ -908,6 +908,22 @@ fn a_draining_peer_that_sleeps_is_woken_and_one_that_stalls_hears_it_later() {
 }
 
 #[test]
+fn who_drains_still_gets_the_parts_of_what_it_has() {
+    let mut t = table(LinkLimits::default());
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests([0]);
+    t.send(part(0, "a"), 0).unwrap();
+    t.bye(9).unwrap();
+    t.bye(8).unwrap();
+    t.retire(1).unwrap();
+    t.send(part(0, "b"), 0).unwrap();
+    assert_eq!([1, 2].map(|peer| t.take(peer)), ["0 a b last", "bye9 bye8"]);
+    t.send(part(0, "c"), 0).unwrap();
+    assert_eq!((t.take(1).as_str(), t.fallen.len()), ("c", 0));
+    assert_eq!(t.stats().peers[0].queued, 1);
+}
+
+#[test]
 fn who_holds_a_connections_request_can_be_named_by_it() {
     let mut t = table(LinkLimits::default());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
