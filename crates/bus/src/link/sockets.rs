@@ -79,6 +79,7 @@ impl Core {
             address: peer.address().to_owned(),
             identity: peer.info().identity.clone(),
             version: peer.info().version,
+            proved: peer.info().credential.to_string(),
         };
         let mut stats = self.fleet().stats(now, describe);
         stats.publishers = self.publishers().values().cloned().collect();

@@ -71,6 +71,8 @@ pub struct PeerName {
     pub identity: Bytes,
     /// ZMTP version it speaks.
     pub version: (u8, u8),
+    /// What it has proved, for people.
+    pub proved: String,
 }
 
 /// Whether a peer is given more requests.

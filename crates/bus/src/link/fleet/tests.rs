@@ -124,6 +124,7 @@ impl Table {
             address: peer.to_string(),
             identity: Bytes::new(),
             version: (3, 1),
+            proved: String::new(),
         };
         self.fleet.stats(self.at(3), name)
     }
