@@ -4,7 +4,10 @@
 //! on both servers, and compared: messages as values, bytes as bytes, answers that a server words
 //! itself by their status. The numbers name sections of the reference, or rows of its section 18.
 
-use crate::harness::{Handler, HandlerSpec, Message, Mongrel2, Running, SiteBuilder, ok, within};
+use crate::harness::{
+    Handler, HandlerSpec, Message, Mongrel2, Running, SiteBuilder, ok, pinned, within,
+};
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
@@ -565,13 +568,14 @@ async fn check(protocol: &'static str) {
     let ours = Running::start(&site(protocol)).await;
     let mut reference = Side::connect(([127, 0, 0, 1], port).into(), theirs.path()).await;
     let mut server = Side::connect(ours.addr(), ours.folder()).await;
-    let mut different = Vec::new();
+    let (mut different, mut ours_instead) = (Vec::new(), String::new());
     for (name, script) in SCRIPTS {
         let (wanted, got) = (reference.play(script).await, server.play(script).await);
         if wanted == got {
             continue;
         }
         different.push(*name);
+        writeln!(ours_instead, "{name}: {got:#?}").unwrap();
         if !DIFFERENCES.iter().any(|(listed, _)| listed == name) {
             println!("-- {name}\nmongrel2 {wanted:#?}\nwe {got:#?}");
         }
@@ -579,6 +583,7 @@ async fn check(protocol: &'static str) {
     let mut listed: Vec<&str> = DIFFERENCES.iter().map(|(name, _)| *name).collect();
     listed.sort_by_key(|name| SCRIPTS.iter().position(|(script, _)| script == name));
     assert_eq!(different, listed, "scripts that differ, and those that are listed");
+    pinned("scripts", &ours_instead);
 }
 
 #[tokio::test]

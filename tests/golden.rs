@@ -1,6 +1,6 @@
 //! What was recorded between Mongrel2, its clients and its handlers, replayed against this server.
 
-use crate::harness::{Client, Handler, HandlerSpec, Message, Running, SiteBuilder};
+use crate::harness::{Client, Handler, HandlerSpec, Message, Running, SiteBuilder, pinned};
 use serde_json::Value;
 use store::Cell;
 use store::rows::RouteRow;
@@ -186,6 +186,7 @@ async fn start() -> (Running, Handler, Handler) {
 
 /// How many are equal and how many differ as they should.
 fn compare(
+    file: &str,
     outcomes: &[(String, Outcome, Outcome)],
     differ: &[(&str, &str, &str)],
 ) -> (usize, usize) {
@@ -201,6 +202,10 @@ fn compare(
         }
     }
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+    let listed =
+        outcomes.iter().filter(|(name, ..)| differ.iter().any(|(listed, ..)| listed == name));
+    let text: String = listed.map(|(name, ours, _)| format!("{name}: {ours:#?}\n")).collect();
+    pinned(file, &text);
     (outcomes.len() - differ.len(), differ.len())
 }
 
@@ -215,7 +220,11 @@ async fn requests_become_the_recorded_messages() {
         let ours = replay_request(&server, handler, request).await;
         outcomes.push((case.name.clone(), ours, case.recorded(1, Ids::Any)));
     }
-    assert_eq!(compare(&outcomes, &REQUESTS_THAT_DIFFER), (24, 11), "equal and different");
+    assert_eq!(
+        compare("requests", &outcomes, &REQUESTS_THAT_DIFFER),
+        (24, 11),
+        "equal and different"
+    );
 }
 
 /// Sends a request and answers it as the recorder did: always with the same two bytes.
@@ -267,7 +276,7 @@ async fn replies_do_what_they_did() {
         let ours = replay_replies(&case, &ids, setup.contains("/t;")).await;
         outcomes.push((case.name.clone(), ours, recorded));
     }
-    assert_eq!(compare(&outcomes, &REPLIES_THAT_DIFFER), (51, 4), "equal and different");
+    assert_eq!(compare("replies", &outcomes, &REPLIES_THAT_DIFFER), (51, 4), "equal and different");
 }
 
 async fn replay_replies(case: &Case, ids: &[u64], to_tnetstring: bool) -> Outcome {

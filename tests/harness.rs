@@ -24,6 +24,31 @@ use tempfile::TempDir;
 /// How long anything in a test may take. Generous: machines are slow and shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Compares what this server does where it differs from Mongrel2 with what stands in
+/// `differences/NAME.txt`; `LURCHER_PIN=1` writes that anew.
+pub(crate) fn pinned(name: &str, text: &str) {
+    let path = format!("{}/differences/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = undated(text);
+    if std::env::var_os("LURCHER_PIN").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    let differ = text.lines().zip(wanted.lines()).find(|(got, wanted)| got != wanted);
+    assert!(text == wanted, "{path} says otherwise, first here (we, it): {differ:#?}");
+}
+
+/// Without the dates of responses.
+fn undated(text: &str) -> String {
+    let mut parts = text.split("Date: ");
+    let mut undated = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['\\', '"']).unwrap_or(part.len());
+        undated.push_str("Date: ");
+        undated.push_str(&part[end..]);
+    }
+    undated
+}
+
 /// The server's uuid in every test.
 pub(crate) const UUID: &str = "82209006-86FF-4982-B5EA-D1E29E55D481";
 

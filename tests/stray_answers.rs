@@ -11,16 +11,15 @@ async fn is_alone(server: &Running) {
     until(|| server.server.live().handler(0).link().peers() == 0).await;
 }
 
-/// The handler takes no more requests, but works on at the one it has; nobody else is there.
+/// The handler is gone; its answer may still be on its way.
 #[tokio::test]
 async fn a_request_that_somebody_has_is_not_answered_with_503() {
     let server = Running::start(&impatient()).await;
     let mut handler = server.handler("main").await;
-    let (mut client, request) = asked(&server, &mut handler, "/h").await;
-    handler.take_no_more().await;
+    let (mut client, _request) = asked(&server, &mut handler, "/h").await;
+    drop(handler);
     let reply = client.reply().await;
     assert_eq!((reply.status, reply.field("connection")), (502, Some("close")), "{}", reply.text());
-    handler.answer(&request, "late").await;
     client.closed().await;
     assert_eq!(server.stop().await[0].short(), ("/h", "502", "answered:502"));
 }
@@ -36,6 +35,47 @@ async fn a_request_that_nobody_had_leaves_no_trace() {
     drop(client);
     server.until_open(0).await;
     handler.expect_silence(&server, "/h").await;
+}
+
+/// A handler that ends in good order takes no more requests and answers those that it has, however
+/// long that takes; so does one whose connection was cut and comes back.
+#[tokio::test]
+async fn what_a_handler_has_stays_with_it_while_it_publishes() {
+    let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
+    let mut ending = server.handler("main").await;
+    let (mut begun, stream) = asked(&server, &mut ending, "/h").await;
+    ending.reply(stream.conn, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none").await;
+    begun.until(b"one").await;
+    let (mut waiting, request) = asked(&server, &mut ending, "/h").await;
+    let mut other = server.handler("main").await;
+    ending.take_no_more().await;
+    until(|| server.server.live().handler(0).link().peers() == 1).await;
+    // Longer than the half second in which a handler that was killed may still be heard.
+    let again = tokio::time::timeout(Duration::from_millis(1500), other.next()).await;
+    assert!(again.is_err(), "{again:?}");
+    ending.reply(stream.conn, "two").await;
+    ending.answer(&request, "at last").await;
+    assert_eq!(begun.exactly(3).await, b"two");
+    assert_eq!(waiting.reply().await.text(), "at last");
+    other.expect_silence(&server, "/h").await;
+    assert!(server.stop().await.iter().all(|line| line.status == "200" && line.close == "-"));
+}
+
+/// A handler that comes back is told who has left meanwhile.
+#[tokio::test]
+async fn notices_wait_for_the_next_handler() {
+    let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
+    let mut first = server.handler("main").await;
+    let (mut client, request) = asked(&server, &mut first, "/h").await;
+    first.answer(&request, "ok").await;
+    client.reply().await;
+    drop(first);
+    is_alone(&server).await;
+    drop(client);
+    server.until_open(0).await;
+    let mut next = server.handler("main").await;
+    assert_eq!(next.notice().await, request.conn);
+    next.expect_silence(&server, "/h").await;
 }
 
 /// A handler that has heard of an upload's start may answer that.
@@ -77,12 +117,11 @@ async fn a_handshake_that_two_handlers_have_is_not_the_beginning_of_a_websocket(
     let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
     let mut first = server.handler("main").await;
     let (mut client, conn) = shakes_hands(&server, &mut first).await;
-    first.take_no_more().await;
+    drop(first);
     let mut second = server.handler("main").await;
     assert_eq!(second.request().await.conn, conn);
     second.reply(conn, SWITCHING).await;
     client.until(b"\r\n\r\n").await;
-    first.try_reply(conn, SWITCHING).await;
     let rest = client.rest().await;
     assert!(
         rest.starts_with(b"\x88") && rest[2..4] == 1013u16.to_be_bytes(),

@@ -39,6 +39,9 @@ pub struct Options {
     pub relaxed_uri: bool,
     /// `no_clobber_xff`: a client's X-Forwarded-For is kept and added to.
     pub no_clobber_xff: bool,
+    /// `handler.underscore_headers`: fields with `_` in their names reach handlers. Off: behind one
+    /// that makes variables of them they can't be told from those with `-`.
+    pub underscore_headers: bool,
     /// `net.tcp_keepalive`: SO_KEEPALIVE on client connections.
     pub tcp_keepalive: bool,
     /// Opposite of `disable.access_logging`.
@@ -68,6 +71,7 @@ impl Default for Options {
         Self {
             relaxed_uri: false,
             no_clobber_xff: false,
+            underscore_headers: false,
             tcp_keepalive: false,
             access_logging: true,
             handler_balance: Balance::RoundRobin,

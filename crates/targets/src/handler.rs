@@ -213,6 +213,8 @@ impl HandlerLink {
         let body = exchange.body.collect(terms.limits.content_length).await?;
         exchange.client.open(audience);
         let message = self.request(exchange, terms, Written::Whole(&body));
+        // It may have a read buffer of its own, and the answer may be long in coming.
+        drop(body);
         self.send_request(exchange, message)?;
         self.await_answer(exchange, terms).await
     }

@@ -125,8 +125,8 @@ pub enum NotSent {
     /// No peer has room and `queue_max` messages, or `notices_max` notices, wait already.
     #[error("the handler's waiting queue is full")]
     QueueFull,
-    /// A notice found no peer connected, and is dropped.
-    #[error("no handler is connected")]
+    /// A part of a request that no peer has.
+    #[error("no handler has the request")]
     NoPeer,
     /// `Link::close` was called.
     #[error("the handler link is closed")]

@@ -19,6 +19,7 @@ use zmtp::PeerId;
 
 use self::farewell::Farewell;
 use self::notices::Notices;
+use self::orphans::Orphans;
 use self::overdue::Trust;
 use self::queues::Need;
 use super::events::{Delivery, Holders, NotSent, Notice, Outgoing, Standing, Tag, Undelivered};
@@ -49,9 +50,7 @@ pub(super) struct Fleet<H> {
     /// Entries in `returned` and `waiting` that are not gone.
     waiting_count: usize,
     notices: Notices,
-    /// By the time their peers left, the first in front. May hold keys of entries that are gone.
-    orphans: VecDeque<(Instant, Key)>,
-    orphan_count: usize,
+    orphans: Orphans,
     /// Lanes that are not trusted.
     doubted: usize,
     closed: bool,
@@ -106,8 +105,6 @@ pub(super) struct Effects<H> {
     pub(super) repeated: SmallVec<[Tag; 1]>,
     /// Who may answer what was answered.
     pub(super) holders: Holders,
-    /// Notices that no peer will be given.
-    pub(super) notices_dropped: usize,
     /// Something waits that did not before: there is a time for `expire`.
     pub(super) arm: bool,
 }
@@ -119,7 +116,6 @@ impl<H> Default for Effects<H> {
             fallen: Vec::new(),
             repeated: SmallVec::new(),
             holders: Holders::Nobody,
-            notices_dropped: 0,
             arm: false,
         }
     }
@@ -138,8 +134,7 @@ impl<H: Clone> Fleet<H> {
             last_waiting: 0,
             waiting_count: 0,
             notices: Notices::default(),
-            orphans: VecDeque::new(),
-            orphan_count: 0,
+            orphans: Orphans::default(),
             doubted: 0,
             closed: false,
             stats: LinkStats::default(),
@@ -257,7 +252,6 @@ impl<H: Clone> Fleet<H> {
         });
         self.lanes[index] = Some(lane);
         self.lane_of.insert(peer, index);
-        self.notices.alone_since = None;
         let mut effects = Effects::default();
         self.drain(&mut effects);
         effects
@@ -333,6 +327,7 @@ impl<H: Clone> Fleet<H> {
         let mut unwritten = mem::take(&mut lane.batch);
         unwritten.extend(mem::take(&mut lane.queue));
         let mut next = lane.held.first;
+        self.orphans.departed(now);
         while let Some(key) = next {
             let Some(entry) = self.ledger.get(key) else { break };
             next = entry.next_of_peer();
@@ -343,9 +338,6 @@ impl<H: Clone> Fleet<H> {
         self.settle_orphans(now, &mut effects);
         self.give_all_back(&unwritten, None, &mut effects);
         self.lanes[index] = None;
-        if self.lane_of.is_empty() {
-            self.notices.alone_since = Some(now);
-        }
         effects.arm = true;
         self.drain(&mut effects);
         effects
@@ -356,9 +348,6 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         self.settle_orphans(now, &mut effects);
         self.drain(&mut effects);
-        let unheard = self.notices.expire(now, self.limits.queue_timeout);
-        self.stats.notices_dropped += unheard as u64;
-        effects.notices_dropped += unheard;
         let why = if self.lane_of.is_empty() { Undelivered::NoHandler } else { Undelivered::Busy };
         let due = |accepted: Instant| now.duration_since(accepted) >= self.limits.queue_timeout;
         let mut late: Vec<Key> = Vec::new();
@@ -391,19 +380,16 @@ impl<H: Clone> Fleet<H> {
 
     /// When `expire` has something to do.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let orphan = self.orphans.iter().find(|&&(_, key)| self.is_orphaned(key));
-        let orphan = orphan.map(|&(left, _)| left + self.limits.orphan_grace);
-        let unheard = self.notices.expiry(self.limits.queue_timeout);
-        let soonest = orphan.into_iter().chain(unheard).min();
+        let orphan = self.next_orphan();
         if self.waiting_count == 0 {
-            return soonest;
+            return orphan;
         }
         let accepted = |key: Key| self.ledger.get(key).map(|entry| entry.accepted);
         let oldest = self.returned.iter().filter_map(|&key| accepted(key)).min();
         let front = self.waiting.iter().find_map(|&(_, key)| accepted(key));
         let oldest = oldest.into_iter().chain(front).min();
         let late = oldest.map(|oldest| oldest + self.limits.queue_timeout);
-        soonest.into_iter().chain(late).min()
+        orphan.into_iter().chain(late).min()
     }
 
     /// Takes nothing more.
@@ -421,7 +407,6 @@ impl<H: Clone> Fleet<H> {
         self.waiting.clear();
         self.waiting_count = 0;
         self.orphans.clear();
-        self.orphan_count = 0;
         self.stats.notices_dropped += self.notices.clear() as u64;
         let open = self.ledger.drain().filter(|entry| !entry.is_part()).map(|entry| {
             let nobodys = entry.holders() == Holders::Nobody;
@@ -455,7 +440,7 @@ impl<H: Clone> Fleet<H> {
             queued: self.waiting_count,
             notices: self.notices.len(),
             open: self.ledger.len(),
-            orphaned: self.orphan_count,
+            orphaned: self.orphans.count,
             latency: self.latencies.summary(),
             ..self.stats.clone()
         }
@@ -502,7 +487,7 @@ impl<H: Clone> Fleet<H> {
                 return;
             }
             Place::Orphaned => {
-                self.orphan_count -= 1;
+                self.orphans.count -= 1;
                 return;
             }
             place @ (Place::Queued(index) | Place::Batch(index) | Place::Held(index)) => {

@@ -11,6 +11,7 @@ use super::events::{Delivery, Holders, Tag};
 use super::slab::{Key, Slab};
 
 /// One message and where it is.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, true for good")]
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) message: Bytes,
@@ -21,6 +22,10 @@ pub(super) struct Entry {
     /// Since when its peer has it.
     pub(super) given: Instant,
     pub(super) retries: u32,
+    /// Parts of it were lost with its peer: it can't be answered as it was meant.
+    pub(super) is_torn: bool,
+    /// The client has had the first bytes of its answer.
+    pub(super) has_begun: bool,
     /// A peer that is still there has been given it before.
     pub(super) is_contested: bool,
     /// How long its answer took has been counted.
@@ -126,6 +131,8 @@ impl Ledger {
             accepted: now,
             given: now,
             retries: 0,
+            is_torn: false,
+            has_begun: false,
             is_contested: false,
             is_clocked: false,
             same_tag: Links::default(),

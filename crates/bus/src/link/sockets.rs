@@ -57,10 +57,6 @@ impl Core {
         for (tag, why) in effects.fallen {
             self.events.undelivered(tag, why);
         }
-        if effects.notices_dropped > 0 {
-            let dropped = effects.notices_dropped;
-            tracing::warn!(dropped, "no handler was there to hear of clients that have left");
-        }
         if effects.arm {
             self.armed.notify_one();
         }
@@ -145,6 +141,7 @@ pub(super) struct SubSide(pub(super) Arc<Core>);
 impl Traffic for SubSide {
     fn joined(&self, peer: &Arc<Peer>) {
         self.0.publishers().insert(peer.id(), peer.name());
+        self.0.fleet().publisher_joined();
     }
 
     /// Each frame of a multipart message is a message of its own, as with Mongrel2.
@@ -158,5 +155,7 @@ impl Traffic for SubSide {
     fn left(&self, peer: &Peer, _written: usize, _why: &Departure) {
         self.0.publishers().remove(&peer.id());
         self.0.events.fell_silent(peer.id());
+        let effects = self.0.fleet().publisher_left(Instant::now());
+        self.0.carry_out(effects);
     }
 }

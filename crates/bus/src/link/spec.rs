@@ -33,8 +33,8 @@ pub struct LinkLimits {
     /// Notices that wait for a peer, beside those messages; 24 bytes each. 262,144: more than most
     /// hosts have descriptors for, so that every client may leave at once.
     pub notices_max: usize,
-    /// How long a message waits for a peer before it is undelivered, and notices after the last
-    /// peer has left. 10 s.
+    /// How long a message waits for a peer before it is undelivered. Notices wait as long as it
+    /// takes. 10 s.
     pub queue_timeout: Duration,
     /// Longest reply frame; a peer that announces a longer one is dropped. 64 MiB.
     pub message_bytes_max: usize,
@@ -44,9 +44,13 @@ pub struct LinkLimits {
     pub pending_max: usize,
     /// How often a replayable request goes to another peer after its peer was lost. 2.
     pub retries: u32,
-    /// How long a request whose peer has left may still be answered before it goes to another
-    /// peer or is given up: its answer travels on a connection of its own. 500 ms.
+    /// How long a request whose peer has left may still be answered before it goes to another peer
+    /// or is given up, once a publisher has left, too, or if there is none. 500 ms.
     pub orphan_grace: Duration,
+    /// The same while as many publish as before: answers travel on connections of their own, and a
+    /// handler that ends in good order closes this one first. An answer that has begun may take
+    /// longer. 60 s.
+    pub orphan_patience: Duration,
     /// Choice among peers. Round robin.
     pub balance: Balance,
     /// Connections per socket, handshaking ones included. 1024.
@@ -75,6 +79,7 @@ impl Default for LinkLimits {
             pending_max: usize::MAX,
             retries: 2,
             orphan_grace: Duration::from_millis(500),
+            orphan_patience: Duration::from_secs(60),
             balance: Balance::default(),
             peers_max: 1024,
             handshake_timeout: Duration::from_secs(10),

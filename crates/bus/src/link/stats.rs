@@ -35,7 +35,7 @@ pub struct LinkStats {
     pub timeouts: u64,
     /// Requests given up because their peer was lost.
     pub lost: u64,
-    /// Notices dropped because there was no peer, or too many waited.
+    /// Notices dropped because too many waited.
     pub notices_dropped: u64,
     /// From a request's way to its peer to the first of its answer.
     pub latency: Latency,

@@ -206,8 +206,6 @@ async fn without_a_peer_requests_time_out() {
     let mut bound = bound(limits).await;
     bound.send("a", true);
     let left = bound.send("b", true);
-    let notice = Notice { conn: 7, news: News::Left };
-    assert_eq!(bound.link.notify(notice), Err(NotSent::NoPeer));
     let third = Outgoing { message: "c".into(), delivery: Delivery::Message { tag: left } };
     assert_eq!(bound.link.send(third), Err(NotSent::QueueFull));
     bound.link.answered(left);

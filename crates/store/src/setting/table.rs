@@ -189,6 +189,13 @@ pub const SETTINGS: &[Setting] = &[
         "from a delivered request to its reply; 0: as long as it takes, because long polls are what handlers are for"
     ),
     setting!(
+        "handler.underscore_headers",
+        "0 or 1",
+        "0",
+        flag!(options.underscore_headers),
+        "1: header fields with _ in their names reach handlers; 0: they could be taken for those with -"
+    ),
+    setting!(
         "limits.buffer_size",
         "bytes",
         "16384",

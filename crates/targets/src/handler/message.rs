@@ -99,7 +99,7 @@ pub(super) fn encode_socket_message(
         headers: &headers,
         body,
     };
-    let mut out = BytesMut::with_capacity(256 + body.len());
+    let mut out = BytesMut::with_capacity(384 + path.len() + body.len());
     request.encode(wire_protocol(handler.protocol), &mut out);
     out.freeze()
 }
@@ -150,14 +150,16 @@ fn request(
         body,
     };
     // The head with its keys quoted, the fields the server adds, and the body.
-    let mut message = BytesMut::with_capacity(head.raw().len() * 2 + 256 + body.len());
+    let mut message = BytesMut::with_capacity(head.raw().len() * 2 + 320 + body.len());
     request.encode(wire_protocol(handler.protocol), &mut message);
     message.freeze()
 }
 
 fn client_fields<'a>(exchange: &Exchange<'a, '_>, terms: Terms<'_>) -> ClientFields<'a> {
-    let policy =
-        FieldPolicy { keep_forwarded_for: terms.options.no_clobber_xff, keep_underscores: false };
+    let policy = FieldPolicy {
+        keep_forwarded_for: terms.options.no_clobber_xff,
+        keep_underscores: terms.options.underscore_headers,
+    };
     let mut fields = ClientFields::new(policy);
     let head = exchange.head;
     // The authority of an absolute URI stands for the Host field (RFC 9112 section 3.2.2).

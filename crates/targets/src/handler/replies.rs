@@ -1,7 +1,7 @@
 //! What comes back from handlers: replies for clients, and requests that got none.
 
 use super::contested::Contested;
-use super::sendfile::file_reply;
+use super::sendfile::{SendfileFault, file_reply};
 use super::{HandlerLink, wire_protocol};
 use arc_swap::ArcSwap;
 use bus::{LinkEvents, News, Notice, Publisher, Retiring, Tag, Undelivered};
@@ -16,6 +16,9 @@ use wire::request::{encode_credits, encode_disconnect};
 
 /// How much of a malformed reply stands in the log.
 const SHOWN_BYTES: usize = 80;
+
+/// Malformed replies of a link that stand in the log one by one.
+const TOLD_MAX: u64 = 100;
 
 /// Counts replies that could not be read.
 #[derive(Debug, Default)]
@@ -64,12 +67,7 @@ impl LinkEvents for Replies {
         let terms = self.terms.load();
         let reply = match Reply::parse(&message, terms.targets_max) {
             Ok(reply) => reply,
-            Err(error) => {
-                let count = self.malformed.0.fetch_add(1, Ordering::Relaxed) + 1;
-                let shown = message.slice(..message.len().min(SHOWN_BYTES));
-                tracing::warn!(%error, begins = %shown.escape_ascii(), count, "dropped a reply");
-                return;
-            }
+            Err(error) => return self.dropped(&error, &message),
         };
         let delivery = match reply.body {
             ReplyBody::Data(bytes) if terms.are_metered => Delivery::Metered { bytes, by: self.id },
@@ -85,8 +83,11 @@ impl LinkEvents for Replies {
                 return self.retire(&reply.sender, &reply.targets, &drain);
             }
             ReplyBody::Extended(extended) => match filter(&extended, &terms) {
-                Some(delivery) => delivery,
-                None => return,
+                Ok(delivery) => delivery,
+                Err(fault) => {
+                    self.dropped(&fault, &message);
+                    return self.tell_of_the_gone(&reply.targets);
+                }
             },
         };
         for &conn in &reply.targets {
@@ -128,6 +129,26 @@ impl LinkEvents for Replies {
 }
 
 impl Replies {
+    /// A reply was not obeyed. A handler that sends nothing else must not fill the log: the first
+    /// hundred are told, and then each time their number has doubled.
+    fn dropped(&self, error: &dyn std::error::Error, message: &Bytes) {
+        let count = self.malformed.0.fetch_add(1, Ordering::Relaxed) + 1;
+        if count <= TOLD_MAX || count.is_power_of_two() {
+            let begins = message.slice(..message.len().min(SHOWN_BYTES));
+            tracing::warn!(%error, begins = %begins.escape_ascii(), count, "dropped a reply");
+        }
+    }
+
+    /// Whoever writes to a connection that is gone is told, whatever it says.
+    fn tell_of_the_gone(&self, targets: &[u64]) {
+        let Some(link) = self.link.get().and_then(Weak::upgrade) else { return };
+        for &conn in targets {
+            if self.registry.find(ConnId(conn)).is_none() {
+                link.miss(ConnId(conn));
+            }
+        }
+    }
+
     fn fail(&self, tag: Tag, why: Failure) {
         let failed = Delivery::Failed { exchange: tag.exchange, why };
         // A client that has left meanwhile needs no answer.
@@ -182,17 +203,20 @@ impl Replies {
 }
 
 /// What an extended reply other than `ctl` asks for; one that can't be obeyed closes nothing.
-fn filter(extended: &Extended, terms: &ReplyTerms) -> Option<Delivery> {
-    let Extended::Filter { name, .. } = extended else { return None };
+fn filter(extended: &Extended, terms: &ReplyTerms) -> Result<Delivery, FilterFault> {
+    let Extended::Filter { name, .. } = extended else { return Err(FilterFault::Unknown) };
     if **name != *b"sendfile" {
-        tracing::warn!(filter = %name.escape_ascii(), "a reply names an unknown filter; known: ctl, sendfile");
-        return None;
+        return Err(FilterFault::Unknown);
     }
-    match file_reply(terms.sendfile_base.as_ref(), &extended.args()) {
-        Ok(reply) => Some(Delivery::File(Arc::new(reply))),
-        Err(error) => {
-            tracing::warn!(%error, "dropped a reply");
-            None
-        }
-    }
+    let reply = file_reply(terms.sendfile_base.as_ref(), &extended.args())?;
+    Ok(Delivery::File(Arc::new(reply)))
+}
+
+/// Why an extended reply is not obeyed.
+#[derive(Debug, thiserror::Error)]
+enum FilterFault {
+    #[error("a reply names an unknown filter; known: ctl, sendfile")]
+    Unknown,
+    #[error(transparent)]
+    Sendfile(#[from] SendfileFault),
 }

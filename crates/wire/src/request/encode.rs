@@ -29,8 +29,6 @@ pub struct ServerFields<'a> {
 }
 
 pub(super) fn request(request: &HandlerRequest<'_, '_>, protocol: Protocol, out: &mut BytesMut) {
-    // A typical dictionary is 400 to 800 bytes; the rest of the message is known.
-    out.reserve(request.body.len().saturating_add(request.path.len()).saturating_add(1024));
     envelope(request.sender, request.conn, request.path, out);
     match protocol {
         Protocol::Json => json_dict(out, |out| {

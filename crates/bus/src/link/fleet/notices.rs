@@ -2,7 +2,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
-use std::time::{Duration, Instant};
 
 use super::{Effects, Fleet};
 use crate::link::events::{News, NotSent, Notice};
@@ -15,8 +14,6 @@ pub(super) struct Notices {
     queue: VecDeque<(u64, Notice)>,
     /// Connections of which no peer has been given anything: none is to be told of their end.
     unseen: HashSet<u64, BuildHasherDefault<IdHasher>>,
-    /// Since when there has been no peer.
-    pub(super) alone_since: Option<Instant>,
 }
 
 impl<H: Clone> Fleet<H> {
@@ -31,11 +28,6 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         if self.closed {
             return Err(NotSent::Closed);
-        }
-        if self.lane_of.is_empty() {
-            self.notices.unseen.remove(&notice.conn);
-            self.stats.notices_dropped += 1;
-            return Err(NotSent::NoPeer);
         }
         if self.notices.queue.len() >= self.limits.notices_max {
             self.notices.unseen.remove(&notice.conn);
@@ -87,19 +79,6 @@ impl Notices {
     /// Back from a lane, before all others.
     pub(super) fn give_back(&mut self, notice: Notice) {
         self.queue.push_front((0, notice));
-    }
-
-    /// Gives up all of them when no peer has come for `patience`; how many there were.
-    pub(super) fn expire(&mut self, now: Instant, patience: Duration) -> usize {
-        match self.alone_since {
-            Some(since) if now.duration_since(since) >= patience => self.clear(),
-            _ => 0,
-        }
-    }
-
-    /// When `expire` has something to do.
-    pub(super) fn expiry(&self, patience: Duration) -> Option<Instant> {
-        self.alone_since.filter(|_| !self.queue.is_empty()).map(|since| since + patience)
     }
 
     pub(super) fn clear(&mut self) -> usize {

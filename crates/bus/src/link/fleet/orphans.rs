@@ -1,7 +1,8 @@
 //! Requests whose peer has left: their answers travel on connections of their own and may still
 //! come.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::{Effects, Fleet, Item};
 use crate::link::events::{Tag, Undelivered};
@@ -22,6 +23,7 @@ impl<H: Clone> Fleet<H> {
             }
             if let Some(entry) = self.ledger.get_mut(key) {
                 entry.forbid_replay();
+                entry.has_begun = true;
                 if let Place::Batch(lane) | Place::Held(lane) = entry.place {
                     self.trust(lane);
                 }
@@ -52,33 +54,144 @@ impl<H: Clone> Fleet<H> {
         self.detach(key);
         let Some(entry) = self.ledger.get_mut(key) else { return };
         entry.place = Place::Orphaned;
-        self.orphan_count += 1;
-        self.orphans.push_back((now, key));
+        self.orphans.count += 1;
+        self.orphans.departed(now).keys.push_back(key);
     }
 
-    pub(super) fn is_orphaned(&self, key: Key) -> bool {
+    fn is_orphaned(&self, key: Key) -> bool {
         self.ledger.get(key).is_some_and(|entry| entry.place == Place::Orphaned)
     }
 
-    /// The grace is over for those whose peers have been gone for long enough.
-    pub(super) fn settle_orphans(&mut self, now: Instant, effects: &mut Effects<H>) {
-        while let Some(&(left, key)) = self.orphans.front() {
-            let is_due = now.duration_since(left) >= self.limits.orphan_grace;
-            let is_orphaned = self.is_orphaned(key);
-            if is_orphaned && !is_due {
-                return;
+    /// A peer that sends answers has come.
+    pub(in crate::link) fn publisher_joined(&mut self) {
+        self.orphans.publishers += 1;
+    }
+
+    /// A peer that sends answers has left: most likely it is who has left the requests, too.
+    pub(in crate::link) fn publisher_left(&mut self, now: Instant) -> Effects<H> {
+        self.orphans.publishers = self.orphans.publishers.saturating_sub(1);
+        self.orphans.silenced.push(now);
+        let mut effects = Effects { arm: true, ..Effects::default() };
+        self.settle_orphans(now, &mut effects);
+        self.drain(&mut effects);
+        effects
+    }
+
+    /// When `settle_orphans` has something to do.
+    pub(super) fn next_orphan(&self) -> Option<Instant> {
+        let grace = self.limits.orphan_grace;
+        let hope = grace.max(self.limits.orphan_patience);
+        let of_departure = |departure: &Departure| {
+            let open = |&&key: &&Key| self.is_orphaned(key);
+            let is_lost = departure.is_lost || self.orphans.publishers == 0;
+            if is_lost {
+                return departure.keys.iter().find(open).map(|_| departure.left + grace);
             }
-            self.orphans.pop_front();
-            let Some(entry) = self.ledger.get_mut(key).filter(|_| is_orphaned) else { continue };
-            if entry.is_replayable() && entry.retries < self.limits.retries && !self.closed {
-                entry.retries += 1;
-                entry.accepted = now;
-                self.stats.retries += 1;
-                effects.repeated.push(entry.tag());
-                self.give_back(key);
-            } else {
-                self.stats.lost += u64::from(!self.closed);
-                self.give_up(key, Undelivered::PeerLost, effects);
+            let wait = |&key: &Key| {
+                let entry = self.ledger.get(key).filter(|entry| entry.place == Place::Orphaned)?;
+                if entry.is_torn { Some(grace) } else { (!entry.has_begun).then_some(hope) }
+            };
+            departure.keys.iter().filter_map(wait).min().map(|wait| departure.left + wait)
+        };
+        let soonest = self.orphans.departures.iter().filter_map(of_departure).min();
+        let silenced = self.orphans.silenced.first().filter(|_| self.orphans.count > 0);
+        silenced.map(|&silenced| silenced + grace).into_iter().chain(soonest).min()
+    }
+
+    /// Gives up, or on to others, what nobody is going to answer.
+    ///
+    /// A handler that is killed takes both its connections with it. One that still publishes may be
+    /// about to end, or its connection for requests may come back: it answers what it has, so its
+    /// requests stay with it, those whose answer has begun for as long as it is there.
+    pub(super) fn settle_orphans(&mut self, now: Instant, effects: &mut Effects<H>) {
+        let (grace, patience) = (self.limits.orphan_grace, self.limits.orphan_patience);
+        self.orphans.blame(now, grace);
+        let mut departures = std::mem::take(&mut self.orphans.departures);
+        for departure in &mut departures {
+            let gone_for = now.duration_since(departure.left);
+            let is_lost = departure.is_lost || self.orphans.publishers == 0;
+            departure.keys.retain(|&key| {
+                let Some(entry) = self.ledger.get(key) else { return false };
+                let is_over = if is_lost || entry.is_torn {
+                    gone_for >= grace
+                } else {
+                    !entry.has_begun && gone_for >= patience.max(grace)
+                };
+                let is_orphaned = entry.place == Place::Orphaned;
+                if is_orphaned && is_over {
+                    self.settle_orphan(key, now, effects);
+                }
+                is_orphaned && !is_over
+            });
+        }
+        departures.retain(|departure| {
+            !departure.keys.is_empty() || now.duration_since(departure.left) < grace * 2
+        });
+        self.orphans.departures = departures;
+    }
+
+    fn settle_orphan(&mut self, key: Key, now: Instant, effects: &mut Effects<H>) {
+        let Some(entry) = self.ledger.get_mut(key) else { return };
+        if entry.is_replayable() && entry.retries < self.limits.retries && !self.closed {
+            entry.retries += 1;
+            entry.accepted = now;
+            self.stats.retries += 1;
+            effects.repeated.push(entry.tag());
+            self.give_back(key);
+        } else {
+            self.stats.lost += u64::from(!self.closed);
+            self.give_up(key, Undelivered::PeerLost, effects);
+        }
+    }
+}
+
+/// Who has left, and what.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    /// By time. Those that left nothing are kept for a while, so that theirs is not taken for the
+    /// publisher of another.
+    departures: Vec<Departure>,
+    pub(super) count: usize,
+    publishers: usize,
+    /// When publishers left whose requests have not been found yet: which of its two connections
+    /// is seen to end first is chance.
+    silenced: Vec<Instant>,
+}
+
+#[derive(Debug)]
+pub(super) struct Departure {
+    left: Instant,
+    /// May hold keys of entries that are gone, or elsewhere.
+    keys: VecDeque<Key>,
+    /// Its publisher has left, too.
+    is_lost: bool,
+}
+
+impl Orphans {
+    /// The departure of now.
+    pub(super) fn departed(&mut self, now: Instant) -> &mut Departure {
+        if self.departures.last().is_none_or(|last| last.left != now) {
+            let (keys, is_lost) = (VecDeque::new(), false);
+            self.departures.push(Departure { left: now, keys, is_lost });
+        }
+        self.departures.last_mut().expect("it was pushed")
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.departures.clear();
+        self.silenced.clear();
+        self.count = 0;
+    }
+
+    /// For each publisher that has been gone for `grace`, finds the peer that left at about the
+    /// same time.
+    fn blame(&mut self, now: Instant, grace: Duration) {
+        let due = self.silenced.iter().take_while(|&&at| now.duration_since(at) >= grace).count();
+        for at in self.silenced.drain(..due) {
+            let apart = |left: Instant| left.max(at).duration_since(left.min(at));
+            let still_there = self.departures.iter_mut().filter(|departure| !departure.is_lost);
+            if let Some(nearest) = still_there.min_by_key(|departure| apart(departure.left)) {
+                nearest.is_lost = true;
             }
         }
     }

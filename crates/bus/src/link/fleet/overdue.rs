@@ -48,17 +48,19 @@ impl<H: Clone> Fleet<H> {
             let Some(entry) = self.ledger.get(key).filter(|entry| entry.is_request()) else {
                 continue;
             };
-            let (Place::Batch(lane) | Place::Held(lane)) = entry.place else {
-                // What waits, and what its peer has left behind, has a deadline of its own.
+            // What waits has a deadline of its own.
+            if entry.is_unwritten() {
                 outcome = Overdue::Wait(patience);
                 continue;
-            };
+            }
             let had = now.duration_since(entry.given);
             if had < patience {
                 outcome = Overdue::Wait(patience - had);
                 continue;
             }
-            self.doubt(lane, now + had, had);
+            if let Place::Batch(lane) | Place::Held(lane) = entry.place {
+                self.doubt(lane, now + had, had);
+            }
             if self.repeat(key, now) {
                 effects.repeated.push(tag);
                 outcome = Overdue::Repeated;
@@ -73,7 +75,9 @@ impl<H: Clone> Fleet<H> {
     fn repeat(&mut self, key: Key, now: Instant) -> bool {
         let Some(entry) = self.ledger.get(key) else { return false };
         let may_be = entry.is_replayable() && entry.retries < self.limits.retries;
-        if !may_be || self.closed || self.lane_of.len() < 2 {
+        // Not the one that has it.
+        let others = self.lane_of.len() - usize::from(entry.place != Place::Orphaned);
+        if !may_be || self.closed || others == 0 {
             return false;
         }
         self.detach(key);

@@ -17,15 +17,18 @@ impl<H: Clone> Fleet<H> {
         now: Instant,
         effects: &mut Effects<H>,
     ) -> Result<(), NotSent> {
-        let lane = match self.ledger.of_tag(tag).find(|entry| entry.is_request()) {
-            Some(Entry { place: Place::Waiting, .. }) => return Err(NotSent::NoPeer),
-            Some(Entry {
-                place: Place::Queued(lane) | Place::Batch(lane) | Place::Held(lane),
-                ..
-            }) => *lane,
+        let request = self.ledger.of_tag(tag).find(|entry| entry.is_request());
+        let place = request.map(|entry| entry.place);
+        let lane = match place {
+            Some(Place::Waiting) => return Err(NotSent::NoPeer),
+            Some(Place::Queued(lane) | Place::Batch(lane) | Place::Held(lane)) => lane,
             // The peer has left: as if it had been written just before. What becomes of the
             // exchange is said of its request.
-            Some(Entry { place: Place::Orphaned, .. }) | None => return Ok(()),
+            Some(Place::Orphaned) => {
+                self.tear(tag, effects);
+                return Ok(());
+            }
+            None => return Ok(()),
         };
         let key = self.ledger.insert(message, Delivery::Part { tag }, now);
         if let Some(entry) = self.ledger.get_mut(key) {
@@ -51,12 +54,23 @@ impl<H: Clone> Fleet<H> {
             (true, None) => {
                 self.detach(key);
                 self.ledger.remove(key);
+                self.tear(tag, effects);
             }
             (false, _) if entry.is_request() && self.has_parts(tag) => {
                 self.give_up_whole(tag, effects);
             }
             (false, _) => self.give_back(key),
         }
+    }
+
+    /// A part of it did not reach the peer that had it.
+    fn tear(&mut self, tag: Tag, effects: &mut Effects<H>) {
+        for key in self.ledger.keys_of_tag(tag) {
+            if let Some(entry) = self.ledger.get_mut(key) {
+                entry.is_torn = true;
+            }
+        }
+        effects.arm = true;
     }
 
     /// Back to the end of its lane's queue.

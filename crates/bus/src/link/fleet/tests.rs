@@ -190,15 +190,15 @@ fn a_sleeping_peer_is_woken_once() {
 }
 
 #[test]
-fn notices_need_a_peer_and_messages_wait() {
+fn notices_and_messages_wait_for_a_peer() {
     let mut t = table(LinkLimits::default());
-    assert_eq!(t.bye(6), Err(NotSent::NoPeer));
+    t.bye(5).unwrap();
     t.send(message(7), 0).unwrap();
     t.join(1);
     t.bye(6).unwrap();
-    assert_eq!([t.take(1), t.take(1)], ["m7 bye6", ""]);
+    assert_eq!([t.take(1), t.take(1)], ["bye5 m7 bye6", ""]);
     let stats = t.stats();
-    assert_eq!((stats.notices_dropped, stats.open, stats.sent), (1, 0, 2));
+    assert_eq!((stats.notices_dropped, stats.open, stats.sent), (0, 0, 3));
     t.leave(1, 0);
     t.send(message(7), 0).unwrap();
     t.expire(100);
@@ -769,7 +769,7 @@ fn a_peer_with_all_the_requests_it_takes_still_hears_notices() {
 }
 
 #[test]
-fn notices_of_a_lost_peer_go_on_and_wait_for_one_in_vain_only_so_long() {
+fn notices_of_a_lost_peer_go_on_however_late_the_next_one_comes() {
     let mut t = table(LinkLimits::default());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
     for conn in 11..=14 {
@@ -781,14 +781,68 @@ fn notices_of_a_lost_peer_go_on_and_wait_for_one_in_vain_only_so_long() {
     t.stalled(2, 1);
     assert_eq!((t.stats().notices, t.stats().peers[0].queued), (2, 1));
     t.leave(2, 1);
-    assert_eq!(t.fleet.next_expiry(), Some(t.at(12)));
-    t.expire(11);
+    assert_eq!(t.fleet.next_expiry(), None);
+    t.expire(1000);
     t.join(3);
     assert_eq!(t.take(3), "bye14 bye13");
-    t.leave(3, 0);
-    t.expire(12);
-    assert_eq!((t.stats().notices, t.stats().notices_dropped), (0, 2));
-    assert_eq!(t.fleet.next_expiry(), None);
+}
+
+#[test]
+fn a_handler_that_still_publishes_keeps_its_requests() {
+    let mut t = table(LinkLimits::default());
+    t.fleet.publisher_joined();
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..6);
+    t.send(request(6, false), 0).unwrap();
+    assert_eq!(t.take(1), "0 2 4 6");
+    t.begin(4);
+    t.leave(1, 4);
+    t.expire(10);
+    assert_eq!((t.stats().orphaned, t.fallen.len()), (4, 0));
+    t.answer(0);
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(62)));
+    t.expire(62);
+    assert_eq!(t.fallen, [(6, Undelivered::PeerLost)], "one may not be sent twice");
+    assert_eq!(t.take(2), "1 3 5 2");
+    assert_eq!(t.stats().orphaned, 1, "an answer that has begun may take longer");
+    let effects = t.fleet.publisher_left(t.at(100));
+    t.note(effects);
+    t.expire(101);
+    assert_eq!(t.fallen[1..], [(4, Undelivered::PeerLost)]);
+}
+
+#[test]
+fn a_publisher_that_leaves_is_that_of_the_peer_that_left_with_it() {
+    for publisher_first in [false, true] {
+        let mut t = table(LinkLimits::default());
+        for peer in 1..=4 {
+            t.fleet.publisher_joined();
+            t.join(peer);
+        }
+        t.requests(0..3);
+        assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["0", "1", "2"]);
+        let at = |t: &Table, millis| t.start + Duration::from_millis(millis);
+        // 1 ends in good order; 2 is killed; 4, which has nothing, is killed at the same time.
+        let effects = t.fleet.left(1, 1, at(&t, 0));
+        t.note(effects);
+        if publisher_first {
+            let effects = t.fleet.publisher_left(at(&t, 4990));
+            t.note(effects);
+        }
+        for (peer, millis) in [(2, 5000), (4, 5010)] {
+            let effects = t.fleet.left(peer, 1, at(&t, millis));
+            t.note(effects);
+        }
+        if !publisher_first {
+            let effects = t.fleet.publisher_left(at(&t, 5001));
+            t.note(effects);
+        }
+        let effects = t.fleet.publisher_left(at(&t, 5011));
+        t.note(effects);
+        t.expire(6);
+        assert_eq!(t.take(3), "1", "{publisher_first}");
+        assert_eq!(t.stats().orphaned, 1);
+    }
 }
 
 #[test]
@@ -953,4 +1007,26 @@ fn an_answers_time_is_counted_once() {
     let stats = t.stats();
     assert_eq!((stats.latency.count, stats.peers[0].latency.count), (2, 2));
     assert_eq!(stats.peers[0].since, Duration::from_secs(3));
+}
+
+#[test]
+fn a_request_that_lacks_a_part_does_not_wait_for_its_answer() {
+    for is_queued in [true, false] {
+        let mut t = table(LinkLimits::default());
+        t.fleet.publisher_joined();
+        t.join(1);
+        t.send(request(0, false), 0).unwrap();
+        assert_eq!(t.take(1), "0");
+        if is_queued {
+            t.send(part(0, "a"), 0).unwrap();
+        }
+        t.leave(1, 1);
+        if !is_queued {
+            t.expire(5);
+            assert_eq!(t.fallen, []);
+            t.send(part(0, "a"), 5).unwrap();
+        }
+        t.expire(6);
+        assert_eq!(t.fallen, [(0, Undelivered::PeerLost)]);
+    }
 }
