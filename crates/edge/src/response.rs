@@ -111,6 +111,14 @@ impl Fields {
     }
 }
 
+impl From<Vec<u8>> for Fields {
+    /// Lines for one response, each ending in CRLF.
+    fn from(lines: Vec<u8>) -> Self {
+        debug_assert!(lines.is_empty() || lines.ends_with(b"\r\n"));
+        Self { shared: Bytes::new(), own: lines }
+    }
+}
+
 impl Body<'_> {
     pub(crate) fn length(&self) -> Option<u64> {
         match self {

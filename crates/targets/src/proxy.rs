@@ -131,7 +131,8 @@ impl Upstream {
         let upload = Upload::new(body, framing, shared.upload_bytes_max);
         let mut passage = Passage::new(Arc::clone(shared), link, upload);
         let make = |passage: &mut Passage<'r>| {
-            request::request(head, peer, &shared.authority, passage.upload().content())
+            let parts = (passage.upload().content(), passage.link().take_room());
+            request::request(head, peer, &shared.authority, parts)
         };
         let mut request = make(&mut passage)?;
         let wanted = Wanted {

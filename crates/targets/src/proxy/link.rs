@@ -7,6 +7,7 @@ use super::upload::Content;
 use super::waking::Waking;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::header::HeaderMap;
 use hyper::http::Extensions;
 use hyper::{Request, Response};
 use std::future::Future;
@@ -24,6 +25,8 @@ use tokio::time::{Instant, timeout};
 const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Fields of a head for which hyper needs no allocation.
 const FIELDS_INLINE: usize = 100;
+/// Fields for which an idle connection keeps room.
+const FIELDS_KEPT: usize = 48;
 
 /// No task of its own: whoever holds it polls it. Dropping it closes the connection, and a request
 /// that is not complete is thereby broken off.
@@ -35,6 +38,8 @@ pub(super) struct Link {
     pub(super) interim: Arc<Interim>,
     /// They bring interim responses to `interim`.
     extensions: Extensions,
+    /// Room for the fields of the next request.
+    spare: HeaderMap,
     pub(super) waking: Waking,
     alarm: Alarm,
 }
@@ -89,6 +94,7 @@ impl Link {
             has_ended: false,
             interim,
             extensions,
+            spare: HeaderMap::new(),
             waking,
             alarm,
         }))
@@ -111,6 +117,19 @@ impl Link {
     pub(super) fn poll_expired(&mut self, deadline: Instant) -> Poll<()> {
         let mut cx = Context::from_waker(self.waking.waker());
         self.alarm.poll_expired(&mut cx, deadline)
+    }
+
+    /// A map without fields, which may have room for some.
+    pub(super) fn take_room(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// hyper made the fields of a response in the room of those of the request: it goes round.
+    pub(super) fn give_room(&mut self, mut fields: HeaderMap) {
+        if fields.capacity() <= FIELDS_KEPT {
+            fields.clear();
+            self.spare = fields;
+        }
     }
 
     /// Hands a request over. Nothing is sent before [`Self::drive`] is called.

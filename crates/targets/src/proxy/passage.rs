@@ -48,6 +48,10 @@ impl<'r> Passage<'r> {
         self.link = link;
     }
 
+    pub(super) fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
     pub(super) fn upload(&mut self) -> &mut Upload<'r> {
         &mut self.upload
     }

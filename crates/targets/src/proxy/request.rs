@@ -3,7 +3,7 @@
 use super::forwards::{self, MAX_FORWARDS};
 use super::hop::{Named, ends_here};
 use super::upload::Content;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use edge::{Fault, FaultKind, Peer};
 use http1::{Framing, Refusal, RequestHead, Version};
 use hyper::header::{
@@ -19,6 +19,8 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// Fields that we add to a request, Host and framing among them.
 const OWN_FIELDS: usize = 7;
+/// An IPv6 address in full, and then some.
+const ADDRESS_BYTES_MAX: usize = 64;
 
 /// Makes the head of the request to the back end. `authority` stands in for the Host that an
 /// HTTP/1.0 client need not send.
@@ -29,13 +31,13 @@ pub(super) fn request(
     head: &RequestHead,
     peer: &Peer,
     authority: &HeaderValue,
-    content: Content,
+    (content, room): (Content, HeaderMap),
 ) -> Result<Request<Content>, Fault> {
     let mut request = Request::new(content);
     *request.method_mut() = Method::from_bytes(head.method().as_bytes())
         .map_err(|_| FaultKind::Refused(Refusal::Method))?;
     *request.uri_mut() = uri(head)?;
-    *request.headers_mut() = fields(head, peer, authority)?;
+    *request.headers_mut() = fields(head, peer, authority, room)?;
     Ok(request)
 }
 
@@ -58,15 +60,16 @@ fn fields(
     head: &RequestHead,
     peer: &Peer,
     authority: &HeaderValue,
+    mut fields: HeaderMap,
 ) -> Result<HeaderMap, FaultKind> {
     let named = Named::by(head.connection_options());
-    let mut fields = HeaderMap::with_capacity(head.fields().len() + OWN_FIELDS);
+    fields.reserve(head.fields().len() + OWN_FIELDS);
     let host = match head.host() {
         Some(host) => value(head, host.as_bytes())?,
         None => authority.clone(),
     };
     fields.insert(HOST, host.clone());
-    let mut forwarded_for = BytesMut::new();
+    let mut forwarded_for = Vec::new();
     for (name, text) in head.fields() {
         // A back end that reads `_` as `-`, as CGI does, would take it for another field.
         if name.contains('_') {
@@ -98,9 +101,7 @@ fn fields(
             fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
     }
-    write!((&mut forwarded_for).writer(), "{}", peer.remote.ip().to_canonical())
-        .expect("a BytesMut takes all");
-    fields.insert(X_FORWARDED_FOR, checked(forwarded_for.freeze())?);
+    fields.insert(X_FORWARDED_FOR, with_address(forwarded_for, peer)?);
     fields.insert(X_FORWARDED_HOST, host);
     let proto = if peer.tls { "https" } else { "http" };
     fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
@@ -110,6 +111,20 @@ fn fields(
     };
     fields.append(VIA, HeaderValue::from_static(via));
     Ok(fields)
+}
+
+/// `before`, and the address of `peer` after it.
+fn with_address(mut before: Vec<u8>, peer: &Peer) -> Result<HeaderValue, FaultKind> {
+    let mut room = [0; ADDRESS_BYTES_MAX];
+    let mut left = &mut room[..];
+    write!(left, "{}", peer.remote.ip().to_canonical()).expect("an address has room");
+    let unused = left.len();
+    let address = &room[..ADDRESS_BYTES_MAX - unused];
+    if before.is_empty() {
+        return checked(Bytes::copy_from_slice(address));
+    }
+    before.extend_from_slice(address);
+    checked(Bytes::from(before))
 }
 
 /// Fields of which the back end sees our word and not the client's.

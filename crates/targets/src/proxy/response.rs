@@ -4,7 +4,6 @@ use super::failure::Stop;
 use super::hop::{Named, ends_here, list};
 use super::passage::Passage;
 use super::relay::{Relay, Start};
-use bytes::Bytes;
 use edge::{Body, Fields, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::ext::ReasonPhrase;
@@ -22,7 +21,7 @@ const UPGRADE_REQUIRED: u16 = 426;
 
 /// Makes the client's response. Content that is already here goes along with the head.
 pub(super) async fn response<'r>(
-    passage: Passage<'r>,
+    mut passage: Passage<'r>,
     head_only: bool,
     response: hyper::Response<Incoming>,
 ) -> Result<Response<'r>, Stop> {
@@ -35,11 +34,13 @@ pub(super) async fn response<'r>(
     let mut lines = Vec::with_capacity(HEAD_BYTES);
     write_fields(&mut lines, response.status, &head.headers);
     response.is_dated = write_date(&mut lines, &head.headers);
-    response.fields = Fields::shared(Bytes::from(lines));
+    response.fields = Fields::from(lines);
     let length = incoming.size_hint().exact();
+    let declared = declared_length(&head.headers);
+    passage.link().give_room(head.headers);
     let mut relay = Relay::new(passage, incoming);
     response.body = match poll_fn(|cx| Poll::Ready(relay.start(cx))).await? {
-        Start::Whole(_) if head_only => Body::Absent { length: declared_length(&head.headers) },
+        Start::Whole(_) if head_only => Body::Absent { length: declared },
         Start::Whole(content) if content.is_empty() => Body::Empty,
         Start::Whole(content) => Body::Bytes(content),
         Start::Streaming => Body::Stream { source: Box::new(relay), length },
