@@ -149,3 +149,22 @@ async fn each_handler_hears_of_the_end_once_however_it_comes() {
     one.expect_silence(&server, "/a").await;
     two.expect_silence(&server, "/b").await;
 }
+
+/// A client may send and leave: a beacon is a request all the same, and Mongrel2 hands it over.
+#[tokio::test]
+async fn a_client_that_leaves_right_after_its_request_has_still_made_it() {
+    let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
+    let mut handler = server.handler("main").await;
+    for request in [
+        "POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+        "GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] {
+        for _ in 0..20 {
+            let mut client = server.client().await;
+            client.send(request).await;
+            drop(client);
+            let request = handler.request().await;
+            assert_eq!(handler.notice().await, request.conn);
+        }
+    }
+}

@@ -101,8 +101,14 @@ impl Link {
         self.over(effects)
     }
 
-    /// The exchange has ended, answered or its client gone: whatever has its tag is forgotten, and
-    /// what still waits is never sent. Who may have an answer under way all the same.
+    /// The client has left: as `forget`, but what no peer was given yet still goes to one, once.
+    pub fn abandon(&self, tag: Tag) {
+        let effects = self.shared.core.fleet().abandon(tag);
+        self.shared.core.carry_out(effects);
+    }
+
+    /// The exchange has ended without an answer: whatever has its tag is forgotten, and what still
+    /// waits is never sent. Who may have an answer under way all the same.
     pub fn forget(&self, tag: Tag) -> Holders {
         let effects = self.shared.core.fleet().forget(tag);
         self.over(effects)

@@ -181,6 +181,10 @@ impl HandlerLink {
             // What an upgraded client said last may still be on its way.
             _ if exchange.client.is_upgraded() => Holders::One,
             true => self.link.answered(tag),
+            false if !is_upload && handshake.is_none() && has_left(&relayed) => {
+                self.link.abandon(tag);
+                Holders::Nobody
+            }
             false => self.link.forget(tag),
         };
         self.contested.remove(exchange.peer.conn);
@@ -355,6 +359,14 @@ impl Audience for HandlerLink {
         if let Err(why) = self.link.notify(Notice { conn: conn.0, news: News::Written(bytes) }) {
             self.refused(conn, why);
         }
+    }
+}
+
+/// Whether the client is gone, and not because the server ended the connection.
+fn has_left(relayed: &Result<Relayed, Fault>) -> bool {
+    match relayed {
+        Ok(relayed) => relayed.close == Some(CloseReason::PeerClosed),
+        Err(fault) => fault.kind == FaultKind::ClientGone,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which peer gets which message, and what becomes of it when a peer goes: pure, time is an
 //! argument.
 
+mod abandoned;
 mod farewell;
 mod notices;
 mod orphans;
