@@ -99,8 +99,9 @@ fn is_server(pid: Pid, server: &ServerRow) -> bool {
     }
     let Ok(command_line) = fs::read(format!("/proc/{pid}/cmdline")) else { return true };
     let Cell::Text(uuid) = &server.uuid else { return true };
-    command_line.is_empty()
-        || command_line.split(|byte| *byte == 0).any(|argument| argument == uuid.as_bytes())
+    // A process that has ended, and that nobody has waited for yet, has no command line.
+    !command_line.is_empty()
+        && command_line.split(|byte| *byte == 0).any(|argument| argument == uuid.as_bytes())
 }
 
 #[cfg(test)]

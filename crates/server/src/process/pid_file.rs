@@ -132,16 +132,24 @@ fn bits(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
 
-/// A process of another user answers EPERM, and is alive. A negative number names no process.
+/// A process of another user answers EPERM, and is alive. A negative number names no process, and
+/// one that has ended but that nobody has waited for (a zombie) holds nothing any more.
 fn is_alive(pid: i32) -> bool {
     if pid < 0 {
         return false;
     }
     match Pid::from_raw(pid) {
-        Some(pid) => test_kill_process(pid) != Err(Errno::SRCH),
+        Some(pid) => test_kill_process(pid) != Err(Errno::SRCH) && !is_zombie(pid),
         // 0 is our own process group, which is alive.
         None => true,
     }
+}
+
+/// By the state behind the name in parentheses of proc_pid_stat(5); without `/proc` nobody knows.
+fn is_zombie(pid: Pid) -> bool {
+    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let name_end = stat.iter().rposition(|&byte| byte == b')').unwrap_or(stat.len());
+    matches!(stat.get(name_end + 2), Some(b'Z' | b'X'))
 }
 
 #[cfg(test)]
@@ -166,6 +174,14 @@ mod tests {
         );
         drop(ours);
         assert!(!path.exists());
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from_child(&dead);
+        while !is_zombie(pid) {
+            std::thread::yield_now();
+        }
+        fs::write(&path, dead.id().to_string()).unwrap();
+        drop(PidFile::take(path.clone()).unwrap());
+        dead.wait().unwrap();
         for (text, accepted) in
             [("999999999\n", true), ("-5", true), ("", false), ("x", false), ("0", false)]
         {

@@ -272,8 +272,8 @@ async fn only_get_and_head_are_served() {
         ("PUT", 405),
         ("DELETE", 405),
         ("OPTIONS", 405),
-        ("PROPFIND", 405),
-        ("get", 405),
+        ("PROPFIND", 501),
+        ("get", 501),
     ] {
         let request = format!("{method} /d/a.txt HTTP/1.1");
         assert_eq!(t.serve(&request, "a.txt").await.0, status, "{method}");

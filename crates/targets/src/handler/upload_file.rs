@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Pieces are gathered to this size before a thread is asked to write them: what a slow client's
 /// upload weighs in memory.
-const BATCH_BYTES: usize = 128 << 10;
+const BATCH_BYTES: usize = 64 << 10;
 /// As many pieces as one system call takes; what a client sends in chunks of one byte must not
 /// weigh much more in memory than it does on the wire.
 const BATCH_PIECES_MAX: usize = 1024;

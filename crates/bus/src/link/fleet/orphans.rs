@@ -15,6 +15,9 @@ impl<H: Clone> Fleet<H> {
         let mut effects = Effects::default();
         self.clock(tag, now);
         for key in self.ledger.keys_of_tag(tag) {
+            if let Some(entry) = self.ledger.get_mut(key) {
+                entry.has_begun = true;
+            }
             // On its way to a second peer, while the first, which has left, does answer.
             if self.ledger.get(key).is_some_and(|entry| entry.retries > 0 && entry.is_unwritten()) {
                 self.unqueue(key);
@@ -23,7 +26,6 @@ impl<H: Clone> Fleet<H> {
             }
             if let Some(entry) = self.ledger.get_mut(key) {
                 entry.forbid_replay();
-                entry.has_begun = true;
                 if let Place::Batch(lane) | Place::Held(lane) = entry.place {
                     self.trust(lane);
                 }
@@ -54,8 +56,13 @@ impl<H: Clone> Fleet<H> {
         self.detach(key);
         let Some(entry) = self.ledger.get_mut(key) else { return };
         entry.place = Place::Orphaned;
+        let has_begun = entry.has_begun;
         self.orphans.count += 1;
-        self.orphans.departed(now).keys.push_back(key);
+        // With no publisher but those of the peers that are there, it never had one.
+        let is_silent = self.orphans.publishers <= self.lane_of.len() && !has_begun;
+        let departure = self.orphans.departed(now);
+        departure.is_lost |= is_silent;
+        departure.keys.push_back(key);
     }
 
     fn is_orphaned(&self, key: Key) -> bool {

@@ -790,7 +790,7 @@ fn notices_of_a_lost_peer_go_on_however_late_the_next_one_comes() {
 #[test]
 fn a_handler_that_still_publishes_keeps_its_requests() {
     let mut t = table(LinkLimits::default());
-    t.fleet.publisher_joined();
+    (0..2).for_each(|_| t.fleet.publisher_joined());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
     t.requests(0..6);
     t.send(request(6, false), 0).unwrap();
@@ -809,6 +809,18 @@ fn a_handler_that_still_publishes_keeps_its_requests() {
     t.note(effects);
     t.expire(101);
     assert_eq!(t.fallen[1..], [(4, Undelivered::PeerLost)]);
+}
+
+#[test]
+fn a_peer_that_never_published_is_not_waited_for() {
+    let mut t = table(LinkLimits::default());
+    t.fleet.publisher_joined();
+    [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.requests(0..2);
+    assert_eq!(t.take(1), "0");
+    t.leave(1, 1);
+    t.expire(5);
+    assert_eq!(t.take(2), "1 0", "the publisher that is there is the other one's");
 }
 
 #[test]
