@@ -18,7 +18,8 @@ use tempfile::TempDir;
 
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(2);
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(4);
-const TRIES: u32 = 3;
+/// Enough for nobody to meet only handlers that are unwell.
+const TRIES: u32 = 9;
 
 /// A request may wait for a handler, then for its answer, then for one that may still come from a
 /// handler that has left (less than 1 s), each time it is tried; the rest is for a busy machine.
@@ -50,6 +51,7 @@ fn site(handlers: &HandlerSpec, port: u16) -> SiteBuilder {
         .handler_with("/", handlers)
         .setting("handler.timeout", &seconds(HANDLER_TIMEOUT))
         .setting("handler.queue_timeout", &seconds(QUEUE_TIMEOUT))
+        .setting("handler.retries", &(TRIES - 1).to_string())
         .setting("server.daemonize", "0")
         .rows(|rows| {
             let server = &mut rows.servers[0];
@@ -117,10 +119,7 @@ fn check(counts: &Counts) {
         assert!(fates.by_status.keys().all(|status| [200, 502, 503, 504].contains(status)));
     }
     assert_eq!((idempotent.cut, once.cut), (0, 0), "connections ended without an answer");
-    // Some handler was well at any time, but each try of a few has met one that was not.
-    let failed = idempotent.total() - idempotent.answered(200);
-    assert_eq!(failed, idempotent.answered(502) + idempotent.answered(504));
-    assert!(failed * 50 <= idempotent.total(), "{failed} requests that may be sent twice failed");
+    assert_eq!(idempotent.answered(200), idempotent.total(), "some handler was well at any time");
     assert!(once.answered(200) > 0);
 }
 
