@@ -67,6 +67,13 @@ struct Ended {
     is_recorded: bool,
 }
 
+/// How a connection goes on after an exchange.
+enum Connected {
+    Persistent,
+    /// The client has asked for the close.
+    ForLastWords,
+}
+
 /// What wakes a connection between two requests.
 enum Wake {
     Input,
@@ -136,12 +143,10 @@ impl<S: Service> Connection<S> {
                 Ok(head) => head,
                 Err(ended) => break ended,
             };
-            let persistent = head.persistent();
-            if let Err(ended) = Box::pin(self.exchange(head, &rules)).await {
-                break ended;
-            }
-            if !persistent {
-                break Box::pin(self.last_words(&rules)).await;
+            match Box::pin(self.exchange(head, &rules)).await {
+                Ok(Connected::Persistent) => {}
+                Ok(Connected::ForLastWords) => break Box::pin(self.last_words(&rules)).await,
+                Err(ended) => break ended,
             }
             self.reader.release();
             if !self.reader.buffered().is_empty()
@@ -159,8 +164,7 @@ impl<S: Service> Connection<S> {
         self.audiences.leave(self.peer.conn, by);
         let last = self.life.end(ended.reason);
         if self.writer.is_cut_short {
-            let Self { writer, .. } = *self;
-            writer.reset();
+            self.reset();
         } else if last == Action::Linger {
             Box::pin(self.linger()).await;
         }
@@ -322,7 +326,7 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    async fn exchange(&mut self, head: RequestHead, rules: &Rules) -> Result<(), Ended> {
+    async fn exchange(&mut self, head: RequestHead, rules: &Rules) -> Result<Connected, Ended> {
         let head = &head;
         let began = Instant::now();
         let sent_before = self.writer.sent;
@@ -382,7 +386,11 @@ impl<S: Service> Connection<S> {
             took: began.elapsed(),
             close: ended.map(|ended| ended.reason),
         });
-        ended.map_or(Ok(()), |ended| Err(Ended { is_recorded: true, ..ended }))
+        match ended {
+            Some(ended) => Err(Ended { is_recorded: true, ..ended }),
+            None if asked.persistent => Ok(Connected::Persistent),
+            None => Ok(Connected::ForLastWords),
+        }
     }
 
     /// Whether the rest of the request can't be read past: the client still waits for a word from
@@ -461,6 +469,12 @@ impl<S: Service> Connection<S> {
             took: Duration::ZERO,
             close: Some(reason),
         });
+    }
+
+    /// Not in `run`, whose future would have to hold the parts.
+    fn reset(self: Box<Self>) {
+        let Self { writer, .. } = *self;
+        writer.reset();
     }
 
     async fn linger(mut self: Box<Self>) {
