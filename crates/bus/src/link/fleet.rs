@@ -210,12 +210,15 @@ impl<H: Clone> Fleet<H> {
     /// Whatever has this tag is over, answered or not.
     pub(super) fn forget(&mut self, tag: Tag) -> Effects<H> {
         let mut effects = Effects::default();
-        let mut next = self.ledger.take_tag(tag);
-        while let Some(key) = next {
-            let holders = self.ledger.get(key).map_or(Holders::Nobody, Entry::holders);
-            effects.holders = effects.holders.max(holders);
+        for key in self.ledger.keys_of_tag(tag) {
+            let Some(entry) = self.ledger.get(key) else { continue };
+            effects.holders = effects.holders.max(entry.holders());
+            // Its peer counts as one that knows the connection, and will hear of its end.
+            if entry.is_message() && matches!(entry.place, Place::Queued(_)) {
+                continue;
+            }
             self.detach(key);
-            next = self.ledger.remove_taken(key).1;
+            self.ledger.remove(key);
         }
         self.drain(&mut effects);
         self.compact();

@@ -74,6 +74,10 @@ impl Entry {
         matches!(self.delivery, Delivery::Request { .. })
     }
 
+    pub(super) fn is_message(&self) -> bool {
+        matches!(self.delivery, Delivery::Message { .. })
+    }
+
     pub(super) fn is_part(&self) -> bool {
         matches!(self.delivery, Delivery::Part { .. })
     }
@@ -197,18 +201,6 @@ impl Ledger {
             Some(key)
         })
         .collect()
-    }
-
-    /// The first entry of a tag, no longer found by it; the others follow through `remove_next`.
-    pub(super) fn take_tag(&mut self, tag: Tag) -> Option<Key> {
-        self.by_tag.remove(&tag)?.first
-    }
-
-    /// Removes an entry whose tag was taken, and names the next one of that tag.
-    pub(super) fn remove_taken(&mut self, key: Key) -> (Option<Entry>, Option<Key>) {
-        let entry = self.entries.remove(key);
-        let next = entry.as_ref().and_then(|entry| entry.same_tag.after);
-        (entry, next)
     }
 
     pub(super) fn hold(&mut self, held: &mut Ends, key: Key) {

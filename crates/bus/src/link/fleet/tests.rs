@@ -812,6 +812,18 @@ fn a_handler_that_still_publishes_keeps_its_requests() {
 }
 
 #[test]
+fn what_a_peer_is_to_be_told_of_it_is_given_first() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    t.fleet.introduce(7);
+    t.send(message(7), 0).unwrap();
+    let effects = t.fleet.forget(tag(7));
+    t.note(effects);
+    t.bye(7).unwrap();
+    assert_eq!(t.take(1), "m7 bye7");
+}
+
+#[test]
 fn a_peer_that_never_published_is_not_waited_for() {
     let mut t = table(LinkLimits::default());
     t.fleet.publisher_joined();
