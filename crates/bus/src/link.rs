@@ -108,7 +108,8 @@ impl Link {
     }
 
     /// The exchange has ended without an answer: whatever has its tag is forgotten, and what still
-    /// waits is never sent. Who may have an answer under way all the same.
+    /// waits is never sent, but for a message (`Delivery::Message`) that a peer has been chosen for.
+    /// Who may have an answer under way all the same.
     pub fn forget(&self, tag: Tag) -> Holders {
         let effects = self.shared.core.fleet().forget(tag);
         self.over(effects)
@@ -186,7 +187,7 @@ impl Link {
         self.shared.core.fleet().standing(tag)
     }
 
-    /// As `forget`, and says how far the messages had come: what no peer was given never will be.
+    /// As `forget`, and says how far the messages had come.
     pub fn withdraw(&self, tag: Tag) -> Option<Standing> {
         let core = &self.shared.core;
         let (standing, effects) = {
