@@ -61,6 +61,8 @@ pub struct AudienceId(pub usize);
 pub enum Failure {
     /// No handler took it within `handler.queue_timeout`.
     NoHandler,
+    /// The handler that had it is gone, and no other took it within `handler.queue_timeout`.
+    NoOtherHandler,
     /// The handler that had it is gone.
     HandlerGone,
 }

@@ -115,6 +115,9 @@ pub enum Undelivered {
     Busy,
     /// The handler that had the request went away, and it can't be sent again.
     PeerLost,
+    /// The handler that had the request went away, and none had room for it for `queue_timeout`
+    /// more. The one that went may answer yet.
+    Stranded,
     /// The link was closed before a handler had it.
     Closed,
 }

@@ -372,9 +372,8 @@ impl<H: Clone> Fleet<H> {
         }
         for key in late {
             let Some(entry) = self.ledger.get(key) else { continue };
-            // The peer that had it has left, but may answer all the same.
-            let is_lost = entry.retries > 0 && !entry.is_contested;
-            let why = if is_lost { Undelivered::PeerLost } else { why };
+            let has_lost_its_peer = entry.retries > 0 && !entry.is_contested;
+            let why = if has_lost_its_peer { Undelivered::Stranded } else { why };
             self.stats.timeouts += 1;
             self.give_up(key, why, &mut effects);
         }

@@ -122,6 +122,7 @@ impl LinkEvents for Replies {
     fn undelivered(&self, tag: Tag, why: Undelivered) {
         let why = match why {
             Undelivered::NoHandler | Undelivered::Busy | Undelivered::Closed => Failure::NoHandler,
+            Undelivered::Stranded => Failure::NoOtherHandler,
             Undelivered::PeerLost => Failure::HandlerGone,
         };
         self.fail(tag, why);

@@ -894,7 +894,7 @@ fn nobody_hears_of_a_client_that_nobody_has_seen() {
 }
 
 #[test]
-fn what_a_peer_has_had_is_never_undelivered() {
+fn what_a_peer_has_had_is_known_to_have_been_had() {
     for is_closed in [false, true] {
         let mut t = table(LinkLimits::default());
         t.join(1);
@@ -911,7 +911,7 @@ fn what_a_peer_has_had_is_never_undelivered() {
         } else {
             t.expire(13);
             t.fallen.sort_by_key(|(conn, _)| *conn);
-            assert_eq!(t.fallen, [(0, Undelivered::PeerLost), (1, Undelivered::NoHandler)]);
+            assert_eq!(t.fallen, [(0, Undelivered::Stranded), (1, Undelivered::NoHandler)]);
         }
     }
 }
