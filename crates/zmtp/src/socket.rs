@@ -23,9 +23,10 @@ impl SocketType {
         ALL.iter().find(|(_, known)| known.as_bytes() == name).map(|(socket, _)| *socket)
     }
 
-    /// From the byte of a ZMTP 2.0 greeting (RFC 15).
+    /// From the byte of a ZMTP 2.0 greeting (RFC 15). XPUB and XSUB have none there, but JeroMQ and
+    /// libzmq 3 send what follows the last.
     pub fn from_code(code: u8) -> Option<Self> {
-        ALL.get(usize::from(code)).filter(|_| code <= 8).map(|(socket, _)| *socket)
+        ALL.get(usize::from(code)).map(|(socket, _)| *socket)
     }
 
     /// The Socket-Type property.
@@ -95,8 +96,10 @@ mod tests {
                 _ => assert_eq!(back, Some(socket)),
             }
         }
+        assert_eq!(SocketType::from_code(9), Some(SocketType::Xpub));
+        assert_eq!(SocketType::from_code(10), Some(SocketType::Xsub));
         assert_eq!(SocketType::from_name(b"push"), None);
-        assert_eq!(SocketType::from_code(9), None);
+        assert_eq!(SocketType::from_code(11), None);
         assert_eq!(SocketType::from_code(255), None);
     }
 
