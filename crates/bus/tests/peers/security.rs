@@ -23,7 +23,9 @@ fn secret_option(secret: &SecretKey) -> String {
 
 /// Requests and replies of all sizes, heartbeats of both sides, over tcp and ipc.
 async fn check_admitted(security: Security, options: &[&str]) {
-    let Some(python) = python() else { return };
+    if !Judge::Libzmq.is_there() {
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let ipc = |name: &str| format!("ipc://{}/{name}", dir.path().display());
     let limits = LinkLimits {
@@ -35,8 +37,8 @@ async fn check_admitted(security: Security, options: &[&str]) {
         let mut bound = secured(specs, "", limits.clone(), security.clone()).await;
         bound.send(0, "waiting", true);
         let options = [&["heartbeat=30"], options].concat();
-        let mut peer = Peer::start(&python, "echo", &bound.link.bound(), &options);
-        assert_eq!(peer.line().await, "ready 01");
+        let mut peer = Judge::Libzmq.plays("echo", &bound.link.bound(), &options);
+        peer.says("ready 01").await;
         bound.expect("waiting").await;
         let name = bound.link.stats().peers[0].name.clone();
         let proved = match &security {
@@ -86,7 +88,9 @@ async fn curve_with_a_key_of_the_list() {
 
 #[tokio::test]
 async fn who_is_not_let_in_learns_why() {
-    let Some(python) = python() else { return };
+    if !Judge::Libzmq.is_there() {
+        return;
+    }
     let (ours, other) = (SecretKey::generate(), SecretKey::generate());
     let (our_key, other_key) = (server_option(&ours), server_option(&other));
     let listed = curve(&ours, Some(&[other.public_key()]));
@@ -109,8 +113,8 @@ async fn who_is_not_let_in_learns_why() {
         (Security::Null, &["user=alice", "password=a"], None),
     ] {
         let bound = secured(TCP, "", LinkLimits::default(), security.clone()).await;
-        let mut peer = Peer::start(&python, "watch", &bound.link.bound(), options);
-        assert_eq!(peer.line().await, "ready");
+        let mut peer = Judge::Libzmq.plays("watch", &bound.link.bound(), options);
+        peer.says("ready").await;
         let told = peer.line().await;
         let case = format!("{security:?} {options:?}: {told}");
         match want {
@@ -129,21 +133,45 @@ async fn who_is_not_let_in_learns_why() {
 
 #[tokio::test]
 async fn a_peer_whose_key_is_struck_off_is_dropped() {
-    let Some(python) = python() else { return };
+    if !Judge::Libzmq.is_there() {
+        return;
+    }
     let (server, client) = (SecretKey::generate(), SecretKey::generate());
     let mut bound = secured(TCP, "", LinkLimits::default(), curve(&server, None)).await;
     let options = [server_option(&server), secret_option(&client)];
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let mut peer = Peer::start(&python, "hoard", &bound.link.bound(), &options);
-    peer.line().await;
+    let mut peer = Judge::Libzmq.plays("hoard", &bound.link.bound(), &options);
+    peer.says("ready").await;
     bound.peers(1).await;
     bound.send(1, "one", false);
-    assert_eq!(peer.line().await, "one");
+    peer.says("one").await;
     bound.link.set_security(&curve(&server, Some(&[client.public_key()])));
     bound.send(2, "two", false);
-    assert_eq!(peer.line().await, "two");
+    peer.says("two").await;
     bound.link.set_security(&curve(&server, Some(&[])));
     assert_eq!(bound.next().await, Heard::Undelivered(1, Undelivered::PeerLost));
     assert_eq!(bound.next().await, Heard::Undelivered(2, Undelivered::PeerLost));
     bound.peers(0).await;
+}
+
+/// ZMTP 2.0 has no way to prove anything.
+#[tokio::test]
+async fn a_version_without_security_is_not_let_in() {
+    if !Judge::Jeromq.is_there() {
+        return;
+    }
+    for security in [plain("alice:a"), curve(&SecretKey::generate(), None)] {
+        let bound = secured(TCP, "", LinkLimits::default(), security).await;
+        bound.send(1, "a secret", false);
+        let mut peer = Judge::Jeromq.plays("hoard", &bound.link.bound(), &[]);
+        peer.says("ready").await;
+        within(async {
+            while bound.link.stats().peers_refused < 2 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let stats = bound.link.stats();
+        assert_eq!((stats.peers.len(), stats.sent, stats.queued), (0, 0, 1));
+    }
 }

@@ -1,4 +1,4 @@
-"""A libzmq peer for tests: peer.py ROLE SEND_SPEC RECV_SPEC [OPTION=VALUE...]
+"""A libzmq peer for tests: libzmq.py ROLE SEND_SPEC RECV_SPEC [OPTION=VALUE...]
 
 echo     PULL from SEND_SPEC, PUB each message back to RECV_SPEC; one line `ready` when connected.
 watch    PULL from SEND_SPEC; one line per end of a handshake: the event's name and value.
@@ -8,6 +8,8 @@ publish  PUB to RECV_SPEC, once it has subscribed: as many bytes as a line of in
 
 Options: heartbeat=MILLISECONDS, hwm=MESSAGES, identity=NAME, user=NAME and password=TEXT for PLAIN,
 server=KEY for CURVE, with secret=KEY or a new one.
+
+Lines for the test begin with `peer: `. zeromq_crate.rs plays the roles that need no option but identity.
 """
 import sys
 import zmq
@@ -18,6 +20,10 @@ options = dict(option.split("=", 1) for option in sys.argv[4:])
 context = zmq.Context()
 monitor = context.socket(zmq.PAIR)
 MONITOR = "inproc://monitor"
+
+
+def say(*words):
+    print("peer:", *words, flush=True)
 
 
 def connected(kind, spec):
@@ -54,7 +60,7 @@ if role == "echo":
     requests = connected(zmq.PULL, send_spec)
     replies = connected(zmq.XPUB, recv_spec)
     subscription = replies.recv()
-    print("ready", subscription.hex(), flush=True)
+    say("ready", subscription.hex())
     while True:
         message = requests.recv()
         if message == b"multipart":
@@ -63,17 +69,17 @@ if role == "echo":
             replies.send(message)
 elif role == "watch":
     watched = connected(zmq.PULL, send_spec)
-    print("ready", flush=True)
+    say("ready")
     while True:
         event = recv_monitor_message(monitor)
         kind = zmq.Event(event["event"])
         if "HANDSHAKE" in kind.name:
-            print(kind.name, event["value"], flush=True)
+            say(kind.name, event["value"])
 elif role == "hoard":
     requests = connected(zmq.PULL, send_spec)
-    print("ready", flush=True)
+    say("ready")
     while True:
-        print(requests.recv().decode(), flush=True)
+        say(requests.recv().decode())
 elif role == "publish":
     replies = connected(zmq.XPUB, recv_spec)
     replies.recv()
@@ -81,7 +87,7 @@ elif role == "publish":
         replies.send(bytes(int(line)))
 elif role == "ask":
     port = connected(zmq.REQ, send_spec)
-    print("ready", flush=True)
+    say("ready")
     for line in sys.stdin:
         port.send(line.strip().encode())
-        print(port.recv().decode(), flush=True)
+        say(port.recv().decode())
