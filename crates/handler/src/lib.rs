@@ -27,10 +27,11 @@
 //! # When replies get lost
 //!
 //! ZeroMQ's PUB and SUB drop what is sent before the subscription has arrived. Therefore
-//! [`Handler::connect`] returns only when the server has subscribed. When the link breaks (the
-//! server restarts), the SDK connects again by itself. A new server process counts its connection
-//! ids from the start, so a late reply could reach a stranger. Therefore replies to requests from
-//! before that are dropped ([`Replies::is_stale`]), and so are all replies while the link is down.
+//! [`Handler::connect`] returns only when the server has subscribed. When a link breaks (the server
+//! restarts), the SDK connects both again by itself, as a new handler, and the server gives what
+//! was open to others. A new server process counts its connection ids from the start, so a late
+//! reply could reach a stranger. Therefore replies to requests from before that are dropped
+//! ([`Replies::is_stale`]), and so are all replies while the links are down.
 //! Who keeps connection ids forgets them when [`Handler::restarts`] grows.
 
 mod event;
@@ -45,13 +46,13 @@ mod websocket;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use bytes::Bytes;
-use link::{Fate, Progress, Publisher, Puller, Requests};
+use link::{Links, Progress, Requests, Route};
 
 pub use event::Event;
 pub use options::{ConnectError, HandlerOptions};
@@ -99,24 +100,23 @@ impl Handler {
     pub async fn connect(options: HandlerOptions) -> Result<Self, ConnectError> {
         options.check()?;
         let progress = Progress::default();
-        let identity = identity(&options.sender_id);
-        let (publisher, puller) = timeout(options.connect_timeout, async {
-            let publisher =
-                Publisher::connect(&options.recv_spec, &options.sender_id, &progress).await;
-            // Requests come only when they can be answered.
-            let puller = Puller::connect(&options.send_spec, &identity, &progress).await;
-            (publisher, puller)
-        })
-        .await
-        .map_err(|_| progress.timed_out(&options))?;
+        let (restarts, draining) = (Arc::default(), Arc::default());
+        let route = Route {
+            send_spec: options.send_spec.clone(),
+            recv_spec: options.recv_spec.clone(),
+            prefix: format!("{} ", options.sender_id).into_bytes(),
+            identity: identity(&options.sender_id),
+            restarts: Arc::clone(&restarts),
+            draining: Arc::clone(&draining),
+        };
+        let links = timeout(options.connect_timeout, Links::connect(&route, &progress))
+            .await
+            .map_err(|_| progress.timed_out(&options))?;
 
-        let restarts = Arc::new(AtomicU64::new(0));
         let (request_sender, requests) = mpsc::channel(REQUESTS_AHEAD_MAX);
         let (reply_sender, reply_receiver) = mpsc::channel(REPLIES_QUEUED_MAX);
-        let draining = Arc::new(AtomicBool::new(false));
-        let fate = Fate { restarts: Arc::clone(&restarts), draining: Arc::clone(&draining) };
-        tokio::spawn(puller.run(request_sender, fate));
-        tokio::spawn(publisher.run(reply_receiver));
+        let identity = Arc::clone(&route.identity);
+        tokio::spawn(links.run(route, request_sender, reply_receiver));
         let replies = Replies::new(&options.sender_id, reply_sender, restarts);
         Ok(Self { requests, replies, malformed: 0, identity, draining })
     }
@@ -185,7 +185,7 @@ impl Handler {
         &self.replies
     }
 
-    /// How often the link for requests broke and was connected again.
+    /// How often the links to the server broke.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.replies.restarts().load(Ordering::Acquire)

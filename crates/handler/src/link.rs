@@ -1,16 +1,20 @@
-//! The two sockets of a handler, each with the task that keeps it connected.
+//! The two sockets of a handler, and the task that keeps them connected.
 //!
 //! `zeromq` 0.7 connects again only for SUB sockets, so this does it for PULL and XPUB. Replies go
 //! out by XPUB, not PUB: XPUB shows the subscription arriving, which is the moment from which the
 //! server hears us, and it writes to the connection itself, so a slow server slows the sender
 //! down where PUB would drop.
+//!
+//! The two are lost and connected again together: requests that can't be answered are better with
+//! another handler, and the server sees at once, from both ends, that this one has left them.
 
 mod publish;
 mod pull;
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::str::FromStr as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -22,11 +26,13 @@ use zeromq::{MultiPeerBackend, Socket, SocketOptions, SocketRecv, ZmqMessage};
 
 use crate::options::{ConnectError, HandlerOptions};
 
-pub(crate) use publish::{Outgoing, Publisher};
-pub(crate) use pull::{Fate, Puller};
+pub(crate) use publish::Outgoing;
+use publish::Publisher;
+use pull::Puller;
 
 /// Messages of the server, each with the number of restarts seen before it.
 pub(crate) type Requests = mpsc::Receiver<(Bytes, u64)>;
+type RequestSender = mpsc::Sender<(Bytes, u64)>;
 
 /// One attempt to connect; `zeromq` tries a refused address again within it.
 const ATTEMPT_MAX: Duration = Duration::from_secs(1);
@@ -85,6 +91,116 @@ impl Progress {
             },
         }
     }
+}
+
+/// Both sockets, connected.
+pub(crate) struct Links {
+    publisher: Publisher,
+    puller: Puller,
+}
+
+/// Where and as whom to connect, what of it others know.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) send_spec: String,
+    pub(crate) recv_spec: String,
+    /// The start of each reply: the sender id and a space.
+    pub(crate) prefix: Vec<u8>,
+    /// What the server knows our PULL socket by.
+    pub(crate) identity: Arc<str>,
+    /// How often the links broke.
+    pub(crate) restarts: Arc<AtomicU64>,
+    /// They need not be connected again.
+    pub(crate) draining: Arc<AtomicBool>,
+}
+
+/// Why a link's work has ended.
+enum End {
+    /// Its peer is gone.
+    Lost,
+    /// Nobody in this program wants it any more.
+    Unwanted,
+}
+
+impl Links {
+    /// Requests come only when they can be answered.
+    pub(crate) async fn connect(route: &Route, progress: &Progress) -> Self {
+        let publisher = Publisher::connect(&route.recv_spec, &route.prefix, progress).await;
+        let puller = Puller::connect(&route.send_spec, &route.identity, progress).await;
+        Self { publisher, puller }
+    }
+
+    /// Passes messages on, and connects again, until nobody in this program wants it any more.
+    pub(crate) async fn run(
+        mut self,
+        route: Route,
+        requests: RequestSender,
+        mut replies: mpsc::Receiver<Outgoing>,
+    ) {
+        loop {
+            let generation = route.restarts.load(Ordering::Acquire);
+            if let End::Unwanted = self.pass_on(generation, &requests, &mut replies).await {
+                return;
+            }
+            // From now on what was asked before is stale.
+            route.restarts.fetch_add(1, Ordering::AcqRel);
+            match reconnect(&route, &requests, &mut replies).await {
+                Some(links) => self = links,
+                None => break,
+            }
+        }
+        drop(requests);
+        // Those who answer yet have nobody to answer to.
+        while let Some(outgoing) = replies.recv().await {
+            outgoing.drop_unsent();
+        }
+    }
+
+    async fn pass_on(
+        self,
+        generation: u64,
+        requests: &RequestSender,
+        replies: &mut mpsc::Receiver<Outgoing>,
+    ) -> End {
+        let mut publishing = pin!(self.publisher.run(replies));
+        let pulling = self.puller.run(requests, generation);
+        tokio::select! {
+            end = &mut publishing => return end,
+            End::Lost = pulling => return End::Lost,
+            else => {}
+        }
+        // Replies may go on without requests.
+        publishing.await
+    }
+}
+
+/// Replies of the meantime are dropped: their ids may belong to a server that is gone. `None` when
+/// no requests are wanted any more.
+async fn reconnect(
+    route: &Route,
+    requests: &RequestSender,
+    replies: &mut mpsc::Receiver<Outgoing>,
+) -> Option<Links> {
+    if route.draining.load(Ordering::Acquire) || requests.is_closed() {
+        return None;
+    }
+    let Route { send_spec, recv_spec, .. } = route;
+    tracing::info!(send_spec, recv_spec, "links to the server lost, connecting again");
+    let progress = Progress::default();
+    let mut again = pin!(Links::connect(route, &progress));
+    let mut dropped = 0_u64;
+    let links = loop {
+        tokio::select! {
+            biased;
+            outgoing = replies.recv() => dropped += u64::from(outgoing?.drop_unsent()),
+            () = requests.closed() => return None,
+            links = &mut again => break links,
+        }
+    };
+    if dropped > 0 {
+        tracing::warn!(recv_spec, dropped, "replies dropped while the links were down");
+    }
+    Some(links)
 }
 
 /// The peer is gone.

@@ -1,62 +1,30 @@
-//! Requests: a PULL socket that is connected again when the server is gone.
+//! Requests: a PULL socket.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use bytes::Bytes;
-use tokio::sync::mpsc;
 use zeromq::PullSocket;
 
-use super::{Progress, Wanted, connect, receive};
+use super::{End, Lost, Progress, RequestSender, Wanted, connect, receive};
 
-/// What becomes of the link.
-pub(crate) struct Fate {
-    /// How often it broke and was connected again.
-    pub(crate) restarts: Arc<AtomicU64>,
-    /// It need not be connected again.
-    pub(crate) draining: Arc<AtomicBool>,
-}
-
-pub(crate) struct Puller {
-    spec: String,
-    identity: Arc<str>,
-    socket: PullSocket,
-}
+pub(crate) struct Puller(PullSocket);
 
 impl Puller {
-    pub(crate) async fn connect(spec: &str, identity: &Arc<str>, progress: &Progress) -> Self {
-        let socket = connect(spec, Wanted::Push(identity), progress).await;
-        Self { spec: spec.to_owned(), identity: Arc::clone(identity), socket }
+    pub(crate) async fn connect(spec: &str, identity: &str, progress: &Progress) -> Self {
+        Self(connect(spec, Wanted::Push(identity), progress).await)
     }
 
-    /// Passes requests on until nobody wants them any more.
-    pub(crate) async fn run(
-        mut self,
-        requests: mpsc::Sender<(Bytes, u64)>,
-        Fate { restarts, draining }: Fate,
-    ) {
+    /// Passes requests on until the connection is lost or nobody wants them any more.
+    pub(super) async fn run(mut self, requests: &RequestSender, generation: u64) -> End {
         loop {
             let received = tokio::select! {
-                received = receive(&mut self.socket) => received,
-                () = requests.closed() => return,
+                received = receive(&mut self.0) => received,
+                () = requests.closed() => return End::Unwanted,
             };
-            let Ok(message) = received else {
-                if draining.load(Ordering::Acquire) {
-                    return;
-                }
-                restarts.fetch_add(1, Ordering::AcqRel);
-                tracing::info!(spec = self.spec, "link for requests lost, connecting again");
-                let progress = Progress::default();
-                tokio::select! {
-                    again = Self::connect(&self.spec, &self.identity, &progress) => self = again,
-                    () = requests.closed() => return,
-                }
-                continue;
+            let message = match received {
+                Ok(message) => message,
+                Err(Lost) => return End::Lost,
             };
-            let generation = restarts.load(Ordering::Acquire);
             for frame in message.into_vec() {
                 if requests.send((frame, generation)).await.is_err() {
-                    return;
+                    return End::Unwanted;
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! A handler against plain ZeroMQ sockets that a test binds, as the server does.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use handler::{ConnectError, Event, Handler, HandlerOptions, Request, Response, SendError};
@@ -58,6 +59,13 @@ impl Server {
         self.push(&get(conn)).await;
     }
 
+    async fn push_for_ever(&mut self, conn: u64) -> Infallible {
+        loop {
+            self.push_get(conn).await;
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn recv(&mut self) -> String {
         let message = within(self.sub.recv()).await.unwrap();
         String::try_from(message).unwrap()
@@ -85,6 +93,12 @@ fn get(conn: u64) -> String {
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(DEADLINE, future).await.expect("in time")
+}
+
+async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn next(handler: &mut Handler) -> Request {
@@ -182,52 +196,63 @@ async fn a_restarted_server_is_found_again() {
         let request = next(&mut handler).await;
         assert_eq!(handler.restarts(), restarts);
         assert!(handler.is_stale(&old) && !handler.is_stale(&request));
-        // The link for replies may still be down, then this is dropped: nothing to wait for.
-        let replies = handler.replies().clone();
-        let answered = tokio::spawn(async move {
-            loop {
-                replies.reply(&request, "new").await.unwrap();
-                replies.flush().await.unwrap();
-                tokio::task::yield_now().await;
-            }
-        });
+        handler.reply(&request, "new").await.unwrap();
         assert_eq!(server.recv().await, "test-1 1:7, new");
-        answered.abort();
         // The new server's connection with the old id is somebody else's.
         handler.reply(&old, "old").await.unwrap();
         handler.close(&old).await.unwrap();
         handler.reply_many(&[8], "end").await.unwrap();
-        let mut message = server.recv().await;
-        while message == "test-1 1:7, new" {
-            message = server.recv().await;
+        assert_eq!(server.recv().await, "test-1 1:8, end");
+    }
+}
+
+/// Requests that can't be answered must not come, and those that are here are for others.
+#[tokio::test]
+async fn either_link_is_lost_with_the_other() {
+    for loses_replies in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = Server::on_paths(&directory).await;
+        let mut handler = server.handler().await;
+        server.push_get(5).await;
+        let old = next(&mut handler).await;
+        if loses_replies {
+            let recv_spec = server.recv_spec.clone();
+            assert!(server.sub.close().await.is_empty());
+            server.sub = SubSocket::new();
+            // Nobody is there to subscribe yet.
+            within(until(|| handler.is_stale(&old))).await;
+            server.sub.subscribe("").await.unwrap();
+            within(server.sub.bind(&recv_spec)).await.unwrap();
+        } else {
+            let send_spec = server.send_spec.clone();
+            assert!(server.push.close().await.is_empty());
+            server.push = PushSocket::new();
+            within(server.push.bind(&send_spec)).await.unwrap();
         }
-        assert_eq!(message, "test-1 1:8, end");
+        // The crate's PUSH gives some to a peer that has just left.
+        let request = tokio::select! {
+            request = next(&mut handler) => request,
+            never = server.push_for_ever(6) => match never {},
+        };
+        assert_eq!((request.conn(), handler.restarts()), (6, 1));
+        handler.reply(&old, "old").await.unwrap();
+        handler.reply(&request, "new").await.unwrap();
+        assert_eq!(server.recv().await, "test-1 1:6, new");
     }
 }
 
 #[tokio::test]
-async fn a_lost_link_for_replies_alone_is_found_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut server = Server::on_paths(&directory).await;
-    let mut handler = server.handler().await;
-    server.push_get(5).await;
-    let request = next(&mut handler).await;
-    let recv_spec = server.recv_spec.clone();
-    assert!(server.sub.close().await.is_empty());
-    server.sub = SubSocket::new();
-    server.sub.subscribe("").await.unwrap();
-    within(server.sub.bind(&recv_spec)).await.unwrap();
+async fn replies_without_requests_end_with_the_link() {
+    let mut server = Server::new().await;
+    let handler = server.handler().await;
     let replies = handler.replies().clone();
-    let answered = tokio::spawn(async move {
-        loop {
-            replies.reply(&request, "x").await.unwrap();
-            replies.flush().await.unwrap();
-            tokio::task::yield_now().await;
-        }
-    });
-    assert_eq!(server.recv().await, "test-1 1:5, x");
-    answered.abort();
-    assert_eq!(handler.restarts(), 0);
+    drop(handler);
+    replies.reply_many(&[1], "alone").await.unwrap();
+    assert_eq!(server.recv().await, "test-1 1:1, alone");
+    drop(server);
+    // Whether it is seen in time or not: it is dropped.
+    replies.reply_many(&[1], "nobody hears it").await.unwrap();
+    within(replies.flush()).await.unwrap();
 }
 
 #[tokio::test]
