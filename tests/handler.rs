@@ -612,22 +612,6 @@ async fn a_handler_killed_with_a_request_means_502() {
 }
 
 #[tokio::test]
-async fn what_may_be_sent_twice_waits_for_another_handler_then_gets_503() {
-    let site = SiteBuilder::new().handler("/h", "main").setting("handler.queue_timeout", "1");
-    let server = Running::start(&site).await;
-    let mut handler = server.handler("main").await;
-    let mut client = server.client().await;
-    client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    handler.request().await;
-    drop(handler);
-    let reply = client.reply().await;
-    assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")), "{}", reply.text());
-    assert_eq!(reply.field("connection"), Some("close"), "the handler may have answered");
-    client.closed().await;
-    assert_eq!(server.stop().await[0].short(), ("/h", "503", "answered:503"));
-}
-
-#[tokio::test]
 async fn a_handler_killed_in_the_middle_of_a_response_ends_the_connection() {
     let (server, mut handler) = start().await;
     let (mut client, request) = asked(&server, &mut handler, "/h").await;

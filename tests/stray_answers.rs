@@ -13,15 +13,16 @@ async fn is_alone(server: &Running) {
 
 /// The handler is gone; its answer may still be on its way.
 #[tokio::test]
-async fn a_request_that_somebody_has_is_not_answered_with_503() {
+async fn a_503_for_what_a_handler_has_had_ends_the_connection() {
     let server = Running::start(&impatient()).await;
     let mut handler = server.handler("main").await;
     let (mut client, _request) = asked(&server, &mut handler, "/h").await;
     drop(handler);
     let reply = client.reply().await;
-    assert_eq!((reply.status, reply.field("connection")), (502, Some("close")), "{}", reply.text());
+    assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")), "{}", reply.text());
+    assert_eq!(reply.field("connection"), Some("close"));
     client.closed().await;
-    assert_eq!(server.stop().await[0].short(), ("/h", "502", "answered:502"));
+    assert_eq!(server.stop().await[0].short(), ("/h", "503", "answered:503"));
 }
 
 /// It was sent to nobody: the connection goes on, and who comes later hears nothing of it.
