@@ -1,6 +1,6 @@
 //! What is refused where it is read, before any target hears of it, and bounds on connections.
 
-use crate::harness::{Running, SiteBuilder};
+use crate::harness::{Running, SiteBuilder, asked, ok};
 
 const HEAD: &str = "GET /h HTTP/1.1\r\nHost: localhost\r\n";
 
@@ -140,13 +140,42 @@ async fn one_connection_too_many_is_turned_away() {
 }
 
 #[tokio::test]
-async fn a_reply_larger_than_message_max_costs_the_handler_its_link() {
+async fn a_reply_larger_than_message_max_is_502_and_costs_no_other() {
     let site = SiteBuilder::new().handler("/h", "main").setting("handler.message_max", "10000");
     let server = Running::start(&site).await;
     let mut handler = server.handler("main").await;
-    let (mut client, request) = crate::harness::asked(&server, &mut handler, "/h").await;
-    handler.try_reply(request.conn, vec![b'x'; 20_000]).await;
-    let mut another = server.handler("main").await;
-    another.answer(&request, "by another").await;
-    assert_eq!(client.reply().await.text(), "by another");
+    let (mut one, first) = asked(&server, &mut handler, "/h/1").await;
+    let (mut two, second) = asked(&server, &mut handler, "/h/2").await;
+    let (mut begun, third) = asked(&server, &mut handler, "/h/3").await;
+    let (mut other, fourth) = asked(&server, &mut handler, "/h/4").await;
+    handler.reply(third.conn, "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\nbegun").await;
+    begun.until(b"begun").await;
+    let conns = [first.conn, second.conn, third.conn];
+    handler.reply_to_many(&conns, ok(&"x".repeat(2_000_000))).await;
+    handler.answer(&fourth, "small").await;
+    for client in [&mut one, &mut two] {
+        let reply = client.reply().await;
+        assert_eq!((reply.status, reply.field("connection")), (502, Some("close")));
+        assert!(reply.text().contains("handler.message_max, 10000 bytes"), "{}", reply.text());
+        client.closed().await;
+    }
+    begun.closed().await;
+    assert_eq!(other.reply().await.text(), "small");
+    let log = server.stop().await;
+    let line = |path: &str| log.iter().find(|line| line.path == path).unwrap().short();
+    assert_eq!(line("/h/1"), ("/h/1", "502", "limit_reply_bytes"));
+    assert_eq!(line("/h/3"), ("/h/3", "200", "limit_reply_bytes"));
+    assert_eq!(line("/h/4"), ("/h/4", "200", "-"));
+}
+
+#[tokio::test]
+async fn a_reply_too_large_between_two_requests_ends_the_connection() {
+    let site = SiteBuilder::new().handler("/h", "main").setting("handler.message_max", "10000");
+    let server = Running::start(&site).await;
+    let mut handler = server.handler("main").await;
+    let (mut client, request) = asked(&server, &mut handler, "/h").await;
+    handler.answer(&request, "small").await;
+    assert_eq!(client.reply().await.text(), "small");
+    handler.reply(request.conn, vec![b'x'; 10_001]).await;
+    client.closed().await;
 }

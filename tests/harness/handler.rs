@@ -140,11 +140,6 @@ impl Handler {
         self.send(reply(conns, bytes.as_ref())).await;
     }
 
-    /// Replies to a server that may hang up on it.
-    pub(crate) async fn try_reply(&mut self, conn: u64, bytes: impl AsRef<[u8]>) {
-        self.publish.try_send(0, &reply(&[conn], bytes.as_ref())).await.ok();
-    }
-
     /// Asks the server to close a connection.
     pub(crate) async fn close(&mut self, conn: u64) {
         self.reply(conn, b"").await;

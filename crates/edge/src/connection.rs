@@ -322,6 +322,7 @@ impl<S: Service> Connection<S> {
             Delivery::Close { by } | Delivery::Cancel { by } => {
                 Err(Ended::by(CloseReason::HandlerClosed, Some(by)))
             }
+            Delivery::Oversized { .. } => Err(CloseReason::Limit(Limit::ReplyBytes).into()),
             Delivery::KeepAlive | Delivery::Credits(_) | Delivery::Failed { .. } => Ok(()),
         }
     }

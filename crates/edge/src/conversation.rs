@@ -145,6 +145,7 @@ impl<'w> Conversation<'w> {
             FaultKind::ClientGone => CloseReason::PeerCutShort,
             FaultKind::BodyTimeout => CloseReason::Deadline(Deadline::Body),
             FaultKind::BodyTooLarge => CloseReason::Limit(Limit::BodyBytes),
+            FaultKind::ReplyTooLarge => CloseReason::Limit(Limit::ReplyBytes),
             FaultKind::Refused(refusal) => CloseReason::BadRequest(refusal),
             FaultKind::Killed(reason) => reason,
             _ => CloseReason::HandlerLost,
@@ -301,6 +302,7 @@ impl<'w> Conversation<'w> {
             Delivery::Cancel { by } => Some(self.end_by(CloseReason::HandlerClosed, by)),
             Delivery::Credits(credits) => Some(Turn::Credits(credits)),
             Delivery::KeepAlive => None,
+            Delivery::Oversized { max } => Some(self.failed(Fault::reply_too_large(max))),
             Delivery::Failed { exchange, why } if exchange == self.exchange => {
                 Some(self.failed(why.into()))
             }

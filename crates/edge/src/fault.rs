@@ -61,6 +61,8 @@ pub enum FaultKind {
     /// The first that a handler said can't begin an answer.
     HandlerBroken,
     HandlerTimeout,
+    /// A handler's reply was not read because of its size.
+    ReplyTooLarge,
     Internal,
     StoreFull,
     /// More connections than `limits.connections`.
@@ -113,6 +115,12 @@ impl FaultKind {
             Self::HandlerGone => (Handler, 502, false, "The handler left without an answer."),
             Self::HandlerBroken => (Handler, 502, false, "The handler's answer is not HTTP."),
             Self::HandlerTimeout => (Handler, 504, false, "The handler did not answer in time."),
+            Self::ReplyTooLarge => (
+                Handler,
+                502,
+                false,
+                "The handler's reply is larger than handler.message_max allows.",
+            ),
             Self::Internal => (Ours, 500, true, "The server could not do this."),
             Self::StoreFull => (Ours, 507, false, "There is no room for the body."),
             Self::Overloaded { .. } => (Ours, 503, false, "Too many connections are open."),
@@ -147,6 +155,15 @@ impl Fault {
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
         Self::new(kind, "")
+    }
+}
+
+impl Fault {
+    /// A handler's reply has more than `max` bytes.
+    pub(crate) fn reply_too_large(max: usize) -> Self {
+        let detail =
+            format!("The handler's reply is larger than handler.message_max, {max} bytes.");
+        Self::new(FaultKind::ReplyTooLarge, detail)
     }
 }
 

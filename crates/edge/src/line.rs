@@ -48,6 +48,8 @@ pub enum Delivery {
     KeepAlive,
     /// `ctl credits`: the handler takes this many more upload bytes.
     Credits(i64),
+    /// A handler's reply that was not read, because it has more than `max` bytes.
+    Oversized { max: usize },
     /// The request that a handler should have answered will not be.
     Failed { exchange: u64, why: Failure },
 }
@@ -301,7 +303,10 @@ impl State {
     ) -> Option<Limit> {
         match delivery {
             // What ends an exchange comes once, and is never one too many.
-            Delivery::Close { .. } | Delivery::Cancel { .. } | Delivery::Failed { .. } => None,
+            Delivery::Close { .. }
+            | Delivery::Cancel { .. }
+            | Delivery::Oversized { .. }
+            | Delivery::Failed { .. } => None,
             Delivery::Metered { .. } if self.metered_bytes + metered > DOWNLOAD_CREDITS => {
                 Some(Limit::Credits)
             }
@@ -352,6 +357,7 @@ fn weight(delivery: &Delivery) -> usize {
             | Delivery::Cancel { .. }
             | Delivery::KeepAlive
             | Delivery::Credits(_)
+            | Delivery::Oversized { .. }
             | Delivery::Failed { .. } => 0,
         }
 }

@@ -84,6 +84,8 @@ pub enum Limit {
     SkipBytes,
     /// Replies waiting for a slow client.
     ReplyQueue,
+    /// Bytes of one reply of a handler.
+    ReplyBytes,
     /// Bytes of one message on a message socket or WebSocket.
     MessageBytes,
     /// Mongrel2's `limits.min_read_rate`.
@@ -159,6 +161,7 @@ impl Limit {
             Self::BodyBytes => "limit_body_bytes",
             Self::SkipBytes => "limit_skip_bytes",
             Self::ReplyQueue => "limit_reply_queue",
+            Self::ReplyBytes => "limit_reply_bytes",
             Self::MessageBytes => "limit_message_bytes",
             Self::ReadRate => "limit_read_rate",
             Self::WriteRate => "limit_write_rate",

@@ -86,6 +86,13 @@ impl Reply {
     pub fn parse(message: &Bytes, targets_max: usize) -> Result<Self, ReplyError> {
         parse::parse(message, targets_max)
     }
+
+    /// The connections that a reply is for, of which only the first bytes are known: those whose ids
+    /// are whole.
+    #[must_use]
+    pub fn addressees(begins: &[u8]) -> SmallVec<[u64; 4]> {
+        parse::addressees(begins)
+    }
 }
 
 impl Extended {

@@ -15,7 +15,7 @@ use crate::frame::Frame;
 use crate::mechanism::{Credential, Security};
 use crate::options::Options;
 use crate::refusals::Refusals;
-use crate::session::PeerInfo;
+use crate::session::{Oversized, PeerInfo};
 
 /// Names a peer of one endpoint; never used twice.
 pub type PeerId = u64;
@@ -144,6 +144,15 @@ pub trait Traffic: Debug + Send + Sync + 'static {
 
     /// The frames of one read, at least one; what is left in the vector is dropped.
     fn received(&self, _peer: &Peer, _frames: &mut Vec<Frame>) {}
+
+    /// Whether a message over the limit is passed over, with a call of `oversized`, instead of
+    /// ending its connection.
+    fn passes_over(&self) -> bool {
+        false
+    }
+
+    /// A message is over the limit, and not received.
+    fn oversized(&self, _peer: &Peer, _oversized: &Oversized) {}
 
     /// The last batch has been written; `frames` is empty and takes the next one, whole messages.
     /// When it stays empty the peer sleeps until `Peer::wake`.

@@ -1,5 +1,7 @@
 //! One connection's protocol without I/O: greeting, handshake, then frames and heartbeats.
 
+mod oversized;
+
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -11,6 +13,9 @@ use crate::greeting::{self, Revision};
 use crate::mechanism::curve::Channel;
 use crate::mechanism::{Credential, Mechanism, Proven, Security};
 use crate::socket::SocketType;
+
+pub use self::oversized::Oversized;
+use self::oversized::{Read, TooLong};
 
 /// What this side is; shared by the sessions of an endpoint.
 #[derive(Debug, Clone)]
@@ -53,6 +58,8 @@ pub enum Event {
         /// Tenths of a second.
         ttl: u16,
     },
+    /// A frame longer than is taken; its bytes are passed over.
+    Oversized(Oversized),
 }
 
 /// The protocol state of one connection. With NULL it serves either side, else the server's.
@@ -69,6 +76,7 @@ pub struct Session {
     pong: Option<Bytes>,
     wanted: usize,
     message_bytes_max: usize,
+    too_long: TooLong,
     message: Message,
     /// What everything goes through after a CURVE handshake.
     channel: Option<Box<Channel>>,
@@ -105,6 +113,7 @@ impl Session {
             output: greeting::SIGNATURE.to_vec(),
             pong: None,
             wanted: 0,
+            too_long: TooLong::default(),
             message: Message::Start,
             channel: None,
         }
@@ -346,7 +355,18 @@ impl Session {
         version: (u8, u8),
         input: &mut BytesMut,
     ) -> Result<Option<Event>, ProtocolFault> {
-        while let Some((header, body)) = self.next_frame(input)? {
+        loop {
+            let (header, body) = match self.next_frame(input)? {
+                None => return Ok(None),
+                Some(Read::Frame(header, body)) => (header, body),
+                Some(Read::Oversized(more, oversized)) => {
+                    let payload = oversized.begins.clone();
+                    if payload.is_none_or(|payload| self.taken(&Frame { more, payload })) {
+                        return Ok(Some(Event::Oversized(oversized)));
+                    }
+                    continue;
+                }
+            };
             if !header.command {
                 let frame = Frame { more: header.more, payload: body };
                 if self.taken(&frame) {
@@ -371,7 +391,6 @@ impl Session {
                 | Command::Unknown => {}
             }
         }
-        Ok(None)
     }
 
     /// What a peer has no reason to send (a PULL's messages), or what was not subscribed to, is
@@ -393,7 +412,7 @@ impl Session {
     }
 
     /// Out of its box, if it came in one.
-    fn next_frame(
+    fn whole_frame(
         &mut self,
         input: &mut BytesMut,
     ) -> Result<Option<(FrameHeader, Bytes)>, ProtocolFault> {

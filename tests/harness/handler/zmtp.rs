@@ -3,7 +3,6 @@
 
 use super::super::within;
 use std::fmt;
-use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -48,17 +47,12 @@ impl Wire {
     }
 
     pub(super) async fn send(&mut self, flags: u8, payload: &[u8]) {
-        self.try_send(flags, payload).await.unwrap();
-    }
-
-    /// The same, if the server has not closed.
-    pub(super) async fn try_send(&mut self, flags: u8, payload: &[u8]) -> io::Result<()> {
         let mut frame = match u8::try_from(payload.len()) {
             Ok(length) => vec![flags, length],
             Err(_) => [&[flags | LONG], &(payload.len() as u64).to_be_bytes()[..]].concat(),
         };
         frame.extend_from_slice(payload);
-        within(self.0.write_all(&frame)).await
+        within(self.0.write_all(&frame)).await.unwrap();
     }
 
     pub(super) async fn shutdown(&mut self) {

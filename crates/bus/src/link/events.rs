@@ -161,6 +161,10 @@ pub trait LinkEvents: Send + Sync + 'static {
     /// One reply frame from any handler.
     fn message(&self, from: Publisher, message: Bytes);
 
+    /// A reply of more than `LinkLimits::message_bytes_max`, which is `max`, was not read; of its
+    /// first bytes there are enough to name hundreds of connections.
+    fn oversized(&self, _from: Publisher, _begins: &Bytes, _max: usize) {}
+
     /// A request is on its way to a second peer; the first may still answer it.
     fn repeated(&self, _tag: Tag) {}
 

@@ -3,6 +3,7 @@
 
 mod abandoned;
 mod farewell;
+mod lapses;
 mod notices;
 mod orphans;
 mod overdue;
@@ -351,6 +352,7 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn expire(&mut self, now: Instant) -> Effects<H> {
         let mut effects = Effects::default();
         self.settle_orphans(now, &mut effects);
+        self.settle_hopeless(now, &mut effects);
         self.drain(&mut effects);
         let why = if self.lane_of.is_empty() { Undelivered::NoHandler } else { Undelivered::Busy };
         let due = |accepted: Instant| now.duration_since(accepted) >= self.limits.queue_timeout;
@@ -383,16 +385,16 @@ impl<H: Clone> Fleet<H> {
 
     /// When `expire` has something to do.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let orphan = self.next_orphan();
+        let soonest = self.next_orphan().into_iter().chain(self.next_hopeless()).min();
         if self.waiting_count == 0 {
-            return orphan;
+            return soonest;
         }
         let accepted = |key: Key| self.ledger.get(key).map(|entry| entry.accepted);
         let oldest = self.returned.iter().filter_map(|&key| accepted(key)).min();
         let front = self.waiting.iter().find_map(|&(_, key)| accepted(key));
         let oldest = oldest.into_iter().chain(front).min();
         let late = oldest.map(|oldest| oldest + self.limits.queue_timeout);
-        orphan.into_iter().chain(late).min()
+        soonest.into_iter().chain(late).min()
     }
 
     /// Takes nothing more.

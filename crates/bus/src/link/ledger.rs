@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) accepted: Instant,
     /// Since when its peer has it.
     pub(super) given: Instant,
+    /// Since when its answer may be one that is lost.
+    pub(super) lapsed: Option<Instant>,
     pub(super) retries: u32,
     /// Parts of it were lost with its peer: it can't be answered as it was meant.
     pub(super) is_torn: bool,
@@ -134,6 +136,7 @@ impl Ledger {
             place: Place::Waiting,
             accepted: now,
             given: now,
+            lapsed: None,
             retries: 0,
             is_torn: false,
             has_begun: false,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
-use zmtp::{Departure, Frame, Peer, PeerId, Traffic};
+use zmtp::{Departure, Frame, Oversized, Peer, PeerId, Seldom, Traffic};
 
 use super::events::LinkEvents;
 use super::fleet::{Effects, Fleet, Given};
@@ -20,6 +20,7 @@ pub(super) struct Core {
     events: Arc<dyn LinkEvents>,
     publishers: Mutex<BTreeMap<PeerId, String>>,
     received: AtomicU64,
+    oversized: Seldom,
     /// There is a time for `Fleet::expire` now.
     pub(super) armed: Notify,
     /// Messages have been given to a peer, or given up.
@@ -33,6 +34,7 @@ impl Core {
             events,
             publishers: Mutex::default(),
             received: AtomicU64::new(0),
+            oversized: Seldom::default(),
             armed: Notify::new(),
             given: Notify::new(),
         }
@@ -149,6 +151,28 @@ impl Traffic for SubSide {
         self.0.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
         for frame in frames.drain(..) {
             self.0.events.message(peer.id(), frame.payload);
+        }
+    }
+
+    /// Answers that travel behind it are not lost with it, as they would be with the connection.
+    fn passes_over(&self) -> bool {
+        true
+    }
+
+    fn oversized(&self, peer: &Peer, oversized: &Oversized) {
+        let Oversized { size, max, begins } = oversized;
+        if let Some(count) = self.0.oversized.add() {
+            let peer = peer.name();
+            tracing::warn!(peer, size, max, count, "a reply over handler.message_max is not read");
+        }
+        match begins {
+            Some(begins) => self.0.events.oversized(peer.id(), begins, *max),
+            None => {
+                let credential = &peer.info().credential;
+                let is_meant = |puller: &Arc<Peer>| puller.info().credential == *credential;
+                let effects = self.0.fleet().lapse(is_meant, Instant::now());
+                self.0.carry_out(effects);
+            }
         }
     }
 

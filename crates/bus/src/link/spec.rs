@@ -36,7 +36,7 @@ pub struct LinkLimits {
     /// How long a message waits for a peer before it is undelivered. Notices wait as long as it
     /// takes. 10 s.
     pub queue_timeout: Duration,
-    /// Longest reply frame; a peer that announces a longer one is dropped. 64 MiB.
+    /// Longest reply frame; of a longer one only its first bytes are told. 64 MiB.
     pub message_bytes_max: usize,
     /// Messages queued for one peer or being written to it; more go to others or wait. 1000.
     pub peer_queue_max: usize,
@@ -49,7 +49,8 @@ pub struct LinkLimits {
     pub orphan_grace: Duration,
     /// The same while as many publish as before: answers travel on connections of their own, and a
     /// handler that ends in good order closes this one first. An answer that has begun may take
-    /// longer. 60 s.
+    /// longer. And how long peers keep what they have, once one of their answers was lost and it can
+    /// not be said which. 60 s.
     pub orphan_patience: Duration,
     /// Choice among peers. Round robin.
     pub balance: Balance,

@@ -86,6 +86,28 @@ async fn curve_with_a_key_of_the_list() {
     check_admitted(security, &[&server_option(&server), &secret_option(&client)]).await;
 }
 
+/// What is encrypted does not say whose answer it is.
+#[tokio::test]
+async fn an_answer_over_the_limit_ends_the_wait_over_curve_too() {
+    if !Judge::Libzmq.is_there() {
+        return;
+    }
+    let (server, client) = (SecretKey::generate(), SecretKey::generate());
+    let limits = LinkLimits {
+        message_bytes_max: 1000,
+        orphan_patience: Duration::from_millis(100),
+        ..LinkLimits::default()
+    };
+    let mut bound = secured(TCP, "", limits, curve(&server, None)).await;
+    let keys = [&*server_option(&server), &secret_option(&client)];
+    let mut peer = Judge::Libzmq.plays("echo", &bound.link.bound(), &keys);
+    peer.says("ready 01").await;
+    bound.send(1, "x".repeat(1001), true);
+    assert_eq!(bound.next().await, Heard::Undelivered(1, Undelivered::PeerLost));
+    bound.send(2, "small", true);
+    bound.expect("small").await;
+}
+
 #[tokio::test]
 async fn who_is_not_let_in_learns_why() {
     if !Judge::Libzmq.is_there() {

@@ -110,6 +110,7 @@ pub(crate) fn closes(fault: &Fault) -> Option<CloseReason> {
         FaultKind::BodyTimeout => Some(CloseReason::Deadline(Deadline::Body)),
         FaultKind::ClientGone => Some(CloseReason::PeerCutShort),
         FaultKind::Killed(reason) => Some(reason),
+        FaultKind::ReplyTooLarge => Some(CloseReason::Limit(Limit::ReplyBytes)),
         FaultKind::HandlerBroken => Some(CloseReason::HandlerBrokeFraming),
         _ => None,
     }

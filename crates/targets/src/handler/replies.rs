@@ -97,6 +97,16 @@ impl LinkEvents for Replies {
         }
     }
 
+    /// Whoever it was for gets no other.
+    fn oversized(&self, from: Publisher, begins: &Bytes, max: usize) {
+        let terms = self.terms.load();
+        for conn in Reply::addressees(begins).into_iter().map(ConnId) {
+            if self.contested.admits(conn, from) {
+                self.deliver(conn, Delivery::Oversized { max }, &terms);
+            }
+        }
+    }
+
     fn repeated(&self, tag: Tag) {
         self.contested.insert(tag, |conn| self.registry.find(conn).is_some());
     }

@@ -60,13 +60,7 @@ pub enum ReplyError {
 const IDENTITY_MAX: usize = 255;
 
 pub(super) fn parse(message: &Bytes, targets_max: usize) -> Result<Reply, ReplyError> {
-    let sender_len =
-        message.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
-    let (sender, rest) = message.split_at_checked(sender_len).ok_or(ReplyError::BadSender)?;
-    let rest = rest.strip_prefix(b" ").ok_or(ReplyError::BadSender)?;
-    if sender.is_empty() {
-        return Err(ReplyError::BadSender);
-    }
+    let (sender, rest) = split_sender(message)?;
     let (length, rest) = list_length(rest)?;
     let (list, rest) = rest.split_at_checked(length).ok_or(ReplyError::LengthMismatch)?;
     let rest = rest.strip_prefix(b",").ok_or(ReplyError::LengthMismatch)?;
@@ -84,6 +78,28 @@ pub(super) fn parse(message: &Bytes, targets_max: usize) -> Result<Reply, ReplyE
         (false, false) => ReplyBody::Data(body),
     };
     Ok(Reply { sender: message.slice_ref(sender), targets, body })
+}
+
+/// The ids that stand whole in the first bytes of a reply; none if it does not begin as one.
+pub(super) fn addressees(begins: &[u8]) -> SmallVec<[u64; 4]> {
+    let Ok((length, rest)) = split_sender(begins).and_then(|(_, rest)| list_length(rest)) else {
+        return SmallVec::new();
+    };
+    let list = match rest.get(..length) {
+        Some(whole) => whole,
+        // The last one may go on.
+        None => rest.rsplitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default(),
+    };
+    targets(list.strip_prefix(b"X ").unwrap_or(list), usize::MAX).unwrap_or_default()
+}
+
+/// The sender, and what follows the space behind it.
+fn split_sender(message: &[u8]) -> Result<(&[u8], &[u8]), ReplyError> {
+    let sender_len =
+        message.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    let (sender, rest) = message.split_at_checked(sender_len).ok_or(ReplyError::BadSender)?;
+    let rest = rest.strip_prefix(b" ").ok_or(ReplyError::BadSender)?;
+    if sender.is_empty() { Err(ReplyError::BadSender) } else { Ok((sender, rest)) }
 }
 
 /// Reads `LENGTH:`; leading zeros are fine.

@@ -11,6 +11,29 @@ fn parse(message: &[u8]) -> Result<Reply, ReplyError> {
 }
 
 #[test]
+fn addressees_of_what_is_cut() {
+    for (begins, ids) in [
+        ("A-1 1:1, x", &[1][..]),
+        ("a 5:3 4 5, ", &[3, 4, 5]),
+        ("a 9:3 40 500", &[3, 40]),
+        ("a 9:3 40 ", &[3, 40]),
+        ("a 9:3 40", &[3]),
+        ("a 9:3", &[]),
+        ("a 9:", &[]),
+        ("a 6:3 40 5", &[3, 40, 5]),
+        ("a 4:X 50, 9:3:ctl", &[50]),
+        ("a 9:X 50 6", &[50]),
+        ("a 9:3 x 5", &[]),
+        ("a ", &[]),
+        (" 1:1, x", &[]),
+        ("", &[]),
+        ("HTTP/1.1 200 OK", &[]),
+    ] {
+        assert_eq!(Reply::addressees(begins.as_bytes()).as_slice(), ids, "{begins:?}");
+    }
+}
+
+#[test]
 fn reads_replies() {
     let check = |message: &str, ids: &[u64], body: ReplyBody| {
         let reply = parse(message.as_bytes()).unwrap_or_else(|e| panic!("{message:?}: {e}"));

@@ -35,8 +35,12 @@ pub(crate) async fn run(
     }
     let security = orders.borrow_and_update().security.clone();
     let local = Local { security: security.clone(), ..options.local.clone() };
+    let mut session = Session::new(Arc::new(local));
+    if traffic.passes_over() {
+        session.pass_over_oversized();
+    }
     let mut driver = Driver {
-        session: Session::new(Arc::new(local)),
+        session,
         security,
         stream,
         input: BytesMut::new(),
@@ -313,6 +317,13 @@ impl Driver {
                     self.received.push(frame);
                     if self.received.len() >= BATCH_FRAMES_MAX {
                         self.deliver();
+                    }
+                }
+                Ok(Some(Event::Oversized(oversized))) => {
+                    // Behind what came before it.
+                    self.deliver();
+                    if let Some(joined) = &self.joined {
+                        joined.traffic.oversized(&joined.peer, &oversized);
                     }
                 }
                 Ok(Some(Event::Ping { ttl: 0 })) => self.clock.ttl = None,

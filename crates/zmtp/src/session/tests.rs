@@ -273,6 +273,54 @@ fn traffic_faults() {
     }
 }
 
+/// The events of a session that passes over frames of more than 3000 bytes, whole and in steps.
+fn check_passing_over(rest: &[u8], want: &[Event], fault: Option<ProtocolFault>) {
+    let input = v3(1, &[READY_PUB, rest].concat());
+    for step in [1, 7, 1000, usize::MAX] {
+        let mut session = Session::new(local(SocketType::Sub));
+        session.pass_over_oversized();
+        let (events, got, _) = feed(&mut session, &input, step);
+        assert_eq!(events[0], ready(SocketType::Pub, (3, 1), b"ph"));
+        assert_eq!((&events[1..], &got), (want, &fault), "in steps of {step}");
+    }
+}
+
+#[test]
+fn what_is_too_long_is_passed_over() {
+    let long = |flags: u8, prefix: &str, length: usize| {
+        let mut frame = vec![flags | 2];
+        frame.extend_from_slice(&(length as u64).to_be_bytes());
+        frame.extend_from_slice(prefix.as_bytes());
+        frame.resize(9 + length, b'.');
+        frame
+    };
+    let told = |size: usize| {
+        let mut begins = b"abc".to_vec();
+        begins.resize(size.min(16 << 10), b'.');
+        Event::Oversized(Oversized { size, max: 3000, begins: Some(begins.into()) })
+    };
+    let next = frame(false, b"ab");
+    let then = |frame: Vec<u8>| [&frame[..], b"\0\x02ab"].concat();
+    check_passing_over(&then(long(0, "abc", 3001)), &[told(3001), next.clone()], None);
+    check_passing_over(&then(long(0, "abc", 70_000)), &[told(70_000), next.clone()], None);
+    check_passing_over(&then(long(0, "xyz", 3001)), &[next], None);
+    let more = frame(false, b"xy");
+    let multipart = [&long(1, "abc", 3001)[..], b"\0\x02xy"].concat();
+    check_passing_over(&multipart, &[told(3001), more], None);
+    // Nobody means this.
+    let (size, max) = (1 << 40, 3000);
+    let mut huge = long(0, "abc", 16 << 10);
+    huge[1..9].copy_from_slice(&(size as u64).to_be_bytes());
+    let mut begins = b"abc".to_vec();
+    begins.resize(16 << 10, b'.');
+    let told = Event::Oversized(Oversized { size, max, begins: Some(begins.into()) });
+    let fault = ProtocolFault::TooLarge { size: size as u64, max };
+    check_passing_over(&huge, &[told], Some(fault));
+    // A command has a bound of its own.
+    let fault = ProtocolFault::TooLarge { size: 70_000, max };
+    check_passing_over(&long(4, "\x04PING", 70_000), &[], Some(fault));
+}
+
 #[test]
 fn only_the_newest_ping_is_answered() {
     let mut session = Session::new(local(SocketType::Push));
@@ -335,7 +383,13 @@ proptest! {
     fn any_bytes_are_survived(prefix in 0usize..100, bytes: Vec<u8>, step in 1usize..40) {
         let good = v3(1, READY_PUB);
         let input = [&good[..prefix.min(good.len())], &bytes].concat();
-        feed(&mut Session::new(local(SocketType::Sub)), &input, step);
+        for passes_over in [false, true] {
+            let mut session = Session::new(local(SocketType::Sub));
+            if passes_over {
+                session.pass_over_oversized();
+            }
+            feed(&mut session, &input, step);
+        }
     }
 }
 

@@ -1054,3 +1054,31 @@ fn a_request_that_lacks_a_part_does_not_wait_for_its_answer() {
         assert_eq!(t.fallen, [(0, Undelivered::PeerLost)]);
     }
 }
+
+#[test]
+fn after_a_lost_answer_what_peers_had_is_not_waited_for_without_end() {
+    let held = |meant: &dyn Fn(&PeerId) -> bool| {
+        let mut t = table(LinkLimits::default());
+        (1..=2).for_each(|peer| t.join(peer));
+        t.fleet.publisher_joined();
+        t.requests(0..4);
+        assert_eq!([1, 2].map(|peer| t.take(peer)), ["0 2", "1 3"]);
+        t.begin(2);
+        let effects = t.fleet.lapse(meant, t.at(5));
+        assert!(effects.arm);
+        t.note(effects);
+        t.answer(0);
+        t.requests(4..6);
+        assert_eq!([1, 2].map(|peer| t.take(peer)), ["4", "5"]);
+        t.expire(64);
+        assert_eq!((&t.fallen[..], t.fleet.next_expiry()), (&[][..], Some(t.at(65))));
+        t.expire(65);
+        assert_eq!(t.fleet.next_expiry(), None, "the rest may take as long as it likes");
+        t.expire(1000);
+        assert_eq!(t.stats().lost, t.fallen.len() as u64);
+        t.fallen
+    };
+    let lost = Undelivered::PeerLost;
+    assert_eq!(held(&|&peer| peer == 1), [(2, lost)]);
+    assert_eq!(held(&|_| false), [(2, lost), (1, lost), (3, lost)], "nobody is known to be meant");
+}

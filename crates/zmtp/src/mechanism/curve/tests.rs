@@ -7,7 +7,7 @@ use super::client::Client;
 use super::*;
 use crate::frame::Frame;
 use crate::mechanism::Security;
-use crate::session::{Event, Local, PeerInfo, Session};
+use crate::session::{Event, Local, Oversized, PeerInfo, Session};
 use crate::socket::SocketType;
 
 const GREETING: usize = 64;
@@ -248,6 +248,20 @@ fn messages_come_once_in_order_and_in_boxes_only() {
     assert_eq!(both, ProtocolFault::Flags { flags: 3 });
     let long = run(&|_| b"\x02\0\0\0\0\0\0\x0b\xda".to_vec());
     assert_eq!(long, ProtocolFault::TooLarge { size: 3034, max: 3000 + Channel::OVERHEAD });
+}
+
+#[test]
+fn of_what_is_too_long_only_the_size_is_known() {
+    let mut pair = Pair::new(SocketType::Sub, None);
+    let (_, mut channel) = pair.ready("PUB");
+    pair.session.pass_over_oversized();
+    let mut bytes = sealed(&mut channel, false, false, &b"ab".repeat(1501));
+    bytes.extend(sealed(&mut channel, false, false, b"ab"));
+    let want = [
+        Event::Oversized(Oversized { size: 3002, max: 3000, begins: None }),
+        Event::Frame(Frame { more: false, payload: "ab".into() }),
+    ];
+    assert_eq!(pair.feed_in_steps(&bytes, 700).unwrap(), want);
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! Answers that are known to be lost, of peers that are there: who waits for one is not known.
+
+use std::time::Instant;
+
+use super::{Effects, Fleet};
+use crate::link::events::Undelivered;
+use crate::link::slab::Key;
+
+impl<H: Clone> Fleet<H> {
+    /// An answer is lost that a peer has sent whose handle is `meant`, or any peer if none is. What
+    /// these have by now is not waited for without end.
+    pub(in crate::link) fn lapse(
+        &mut self,
+        meant: impl Fn(&H) -> bool,
+        now: Instant,
+    ) -> Effects<H> {
+        let lanes = || self.lanes.iter().flatten();
+        let is_known = lanes().any(|lane| meant(&lane.handle));
+        let concerned = lanes().filter(|lane| !is_known || meant(&lane.handle));
+        let firsts: Vec<Key> = concerned.filter_map(|lane| lane.held.first).collect();
+        for first in firsts {
+            let mut next = Some(first);
+            while let Some(entry) = next.and_then(|key| self.ledger.get_mut(key)) {
+                entry.lapsed.get_or_insert(now);
+                next = entry.next_of_peer();
+            }
+        }
+        Effects { arm: true, ..Effects::default() }
+    }
+
+    /// When a request that a peer has is given up though the peer is there.
+    fn hopeless_at(&self, key: Key) -> Option<Instant> {
+        let lapsed = self.ledger.get(key)?.lapsed?;
+        Some(lapsed + self.limits.orphan_patience)
+    }
+
+    /// When `settle_hopeless` has something to do. What a peer has is in the order of time.
+    pub(super) fn next_hopeless(&self) -> Option<Instant> {
+        let firsts = self.lanes.iter().flatten().filter_map(|lane| lane.held.first);
+        firsts.filter_map(|key| self.hopeless_at(key)).min()
+    }
+
+    /// Gives up what is not waited for any longer.
+    pub(super) fn settle_hopeless(&mut self, now: Instant, effects: &mut Effects<H>) {
+        for index in 0..self.lanes.len() {
+            let first = |lanes: &Self| lanes.lanes[index].as_ref().and_then(|lane| lane.held.first);
+            while let Some(key) = first(self)
+                && self.hopeless_at(key).is_some_and(|at| at <= now)
+            {
+                self.stats.lost += 1;
+                self.give_up(key, Undelivered::PeerLost, effects);
+            }
+        }
+    }
+}
