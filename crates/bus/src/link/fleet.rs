@@ -3,7 +3,7 @@
 
 mod abandoned;
 mod farewell;
-mod lapses;
+mod hopeless;
 mod notices;
 mod orphans;
 mod overdue;
@@ -278,6 +278,7 @@ impl<H: Clone> Fleet<H> {
         }
         self.drain(&mut effects);
         let Some(lane) = &mut self.lanes[index] else { return effects };
+        let had_none = lane.held.first.is_none();
         let mut bytes = 0;
         while lane.batch.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
             let Some(item) = lane.queue.pop_front() else { break };
@@ -298,6 +299,7 @@ impl<H: Clone> Fleet<H> {
             lane.queued -= 1;
             lane.batch.push(item);
         }
+        effects.arm |= had_none && self.orphans.silent_since(now).is_some();
         let is_last = lane.queue.is_empty() && lane.farewell.say(|word| give(Given::Message(word)));
         lane.awake = is_last || !lane.batch.is_empty();
         effects

@@ -52,6 +52,10 @@ pub struct LinkLimits {
     /// longer. And how long peers keep what they have, once one of their answers was lost and it can
     /// not be said which. 60 s.
     pub orphan_patience: Duration,
+    /// How long a peer keeps what it has while nobody publishes on the link. Requests are given to
+    /// peers all the same: a handler may connect the socket for its answers last. 10 s: a hundred
+    /// attempts of libzmq to connect again.
+    pub silence_patience: Duration,
     /// Choice among peers. Round robin.
     pub balance: Balance,
     /// Connections per socket, handshaking ones included. 1024.
@@ -81,6 +85,7 @@ impl Default for LinkLimits {
             retries: 2,
             orphan_grace: Duration::from_millis(500),
             orphan_patience: Duration::from_secs(60),
+            silence_patience: Duration::from_secs(10),
             balance: Balance::default(),
             peers_max: 1024,
             handshake_timeout: Duration::from_secs(10),

@@ -328,3 +328,23 @@ async fn a_busy_handler_hears_every_notice() {
     assert!(conns.eq(0..10_000));
     assert!(bound.heard.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn a_handler_without_a_publisher_is_not_waited_for_without_end() {
+    let limits =
+        LinkLimits { silence_patience: Duration::from_millis(50), ..LinkLimits::default() };
+    let mut bound = bound(limits).await;
+    let mut pull = bound.puller().await;
+    let mut publisher = PubSocket::new();
+    publisher.connect(&bound.link.bound().1).await.unwrap();
+    until(|| !bound.link.stats().publishers.is_empty()).await;
+    bound.send("asked", true);
+    read_to(&mut pull, b"asked").await;
+    assert!(timeout(Duration::from_millis(150), bound.heard.recv()).await.is_err());
+    drop(publisher);
+    assert_eq!(bound.next().await, Heard::Undelivered(1, Undelivered::PeerLost));
+    bound.send("asked again", true);
+    read_to(&mut pull, b"asked again").await;
+    assert_eq!(bound.next().await, Heard::Undelivered(2, Undelivered::PeerLost));
+    assert_eq!((bound.link.peers(), bound.link.stats().open), (1, 0));
+}

@@ -72,11 +72,15 @@ impl<H: Clone> Fleet<H> {
     /// A peer that sends answers has come.
     pub(in crate::link) fn publisher_joined(&mut self) {
         self.orphans.publishers += 1;
+        self.orphans.silent_since = None;
     }
 
     /// A peer that sends answers has left: most likely it is who has left the requests, too.
     pub(in crate::link) fn publisher_left(&mut self, now: Instant) -> Effects<H> {
         self.orphans.publishers = self.orphans.publishers.saturating_sub(1);
+        if self.orphans.publishers == 0 {
+            self.orphans.silent_since = Some(now);
+        }
         self.orphans.silenced.push(now);
         let mut effects = Effects { arm: true, ..Effects::default() };
         self.settle_orphans(now, &mut effects);
@@ -160,6 +164,8 @@ pub(super) struct Orphans {
     departures: Vec<Departure>,
     pub(super) count: usize,
     publishers: usize,
+    /// Since when there has been none, if there was one.
+    silent_since: Option<Instant>,
     /// When publishers left whose requests have not been found yet: which of its two connections
     /// is seen to end first is chance.
     silenced: Vec<Instant>,
@@ -182,6 +188,12 @@ impl Orphans {
             self.departures.push(Departure { left: now, keys, is_lost });
         }
         self.departures.last_mut().expect("it was pushed")
+    }
+
+    /// Since when, beginning with `given`, there has been nobody to answer.
+    pub(super) fn silent_since(&self, given: Instant) -> Option<Instant> {
+        let is_silent = self.publishers == 0;
+        is_silent.then(|| self.silent_since.map_or(given, |since| since.max(given)))
     }
 
     pub(super) fn clear(&mut self) {

@@ -216,6 +216,7 @@ fn what_waits_too_long_is_given_up() {
     t.expire(10);
     assert_eq!(t.fallen, [(0, Undelivered::NoHandler)]);
     t.join(1);
+    t.fleet.publisher_joined();
     t.send(request(2, true), 6).unwrap();
     assert_eq!(t.fleet.next_expiry(), Some(t.at(16)));
     t.expire(16);
@@ -558,6 +559,7 @@ fn parts_go_where_their_request_went() {
 fn a_part_waits_for_a_peer_that_does_not_read() {
     let mut t = table(LinkLimits::default());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
+    t.fleet.publisher_joined();
     t.send(request(0, false), 0).unwrap();
     assert_eq!([t.take(1), t.take(1)], ["0", ""]);
     for text in ["a", "b", "c"] {
@@ -1081,4 +1083,48 @@ fn after_a_lost_answer_what_peers_had_is_not_waited_for_without_end() {
     let lost = Undelivered::PeerLost;
     assert_eq!(held(&|&peer| peer == 1), [(2, lost)]);
     assert_eq!(held(&|_| false), [(2, lost), (1, lost), (3, lost)], "nobody is known to be meant");
+}
+
+#[test]
+fn while_nobody_publishes_no_request_is_waited_for_without_end() {
+    let gone = |t: &mut Table, second| {
+        let effects = t.fleet.publisher_left(t.at(second));
+        t.note(effects);
+    };
+    // When publishers come and go, what is given up when, and what is not.
+    for (case, come, go, want) in [
+        ("there never was one", None, None, Some(11)),
+        ("the only one leaves", Some(0), Some(5), Some(15)),
+        ("it left before", Some(0), Some(0), Some(11)),
+        ("it stays", Some(0), None, None),
+        ("it comes", Some(4), None, None),
+    ] {
+        let mut t = table(LinkLimits::default());
+        t.join(1);
+        let mut was_armed = false;
+        for second in 0..6 {
+            if come == Some(second) {
+                t.fleet.publisher_joined();
+            }
+            if go == Some(second) {
+                gone(&mut t, second);
+            }
+            if second == 1 {
+                t.requests([0, 1]);
+                let effects = t.fleet.take(1, t.at(1), |_| {});
+                was_armed = effects.arm;
+                t.note(effects);
+                t.begin(1);
+            }
+        }
+        assert_eq!(was_armed, come.is_none_or(|come| come > 1 || go == Some(0)), "{case}");
+        assert_eq!(t.fleet.next_expiry(), want.map(|want| t.at(want)), "{case}");
+        let Some(want) = want else { continue };
+        t.expire(want - 1);
+        assert_eq!(t.fallen, [], "{case}");
+        t.expire(want);
+        assert_eq!(t.fallen, [(0, Undelivered::PeerLost), (1, Undelivered::PeerLost)], "{case}");
+        let stats = t.stats();
+        assert_eq!((stats.lost, stats.open, stats.peers[0].pending), (2, 0, 0), "{case}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Answers that are known to be lost, of peers that are there: who waits for one is not known.
+//! Requests of peers that are there and can't answer: an answer was lost, or nobody publishes.
 
 use std::time::Instant;
 
@@ -28,10 +28,14 @@ impl<H: Clone> Fleet<H> {
         Effects { arm: true, ..Effects::default() }
     }
 
-    /// When a request that a peer has is given up though the peer is there.
+    /// When a request that a peer has is given up though the peer is there. Another peer could not
+    /// answer either while nobody publishes.
     fn hopeless_at(&self, key: Key) -> Option<Instant> {
-        let lapsed = self.ledger.get(key)?.lapsed?;
-        Some(lapsed + self.limits.orphan_patience)
+        let entry = self.ledger.get(key)?;
+        let lapsed = entry.lapsed.map(|at| at + self.limits.orphan_patience);
+        let silent_since = self.orphans.silent_since(entry.given);
+        let unheard = silent_since.map(|at| at + self.limits.silence_patience);
+        lapsed.into_iter().chain(unheard).min()
     }
 
     /// When `settle_hopeless` has something to do. What a peer has is in the order of time.
