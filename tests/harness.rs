@@ -8,7 +8,7 @@ mod programs;
 mod site;
 
 pub(crate) use client::Client;
-pub(crate) use handler::{Handler, Message, asked, ok};
+pub(crate) use handler::{Handler, Message, Zmtp, asked, ok};
 pub(crate) use load::{Counts, Habits, Load};
 pub(crate) use mongrel2::Mongrel2;
 pub(crate) use programs::{Program, Sockets, Speaks, token_handler};

@@ -1,6 +1,6 @@
 //! The same hello in several languages, each as the manual prints it, each answering a request.
 
-use crate::harness::{Client, HandlerSpec, Running, SiteBuilder, free_ports, within};
+use crate::harness::{Client, HandlerSpec, Running, SiteBuilder, within};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -117,15 +117,6 @@ fn is_there(language: &Language) -> bool {
     is_there
 }
 
-fn over_tcp() -> HandlerSpec {
-    let [send, recv] = free_ports();
-    HandlerSpec {
-        send_spec: format!("tcp://127.0.0.1:{send}"),
-        recv_spec: format!("tcp://127.0.0.1:{recv}"),
-        protocol: "json",
-    }
-}
-
 async fn check(name: &str) {
     let language = LANGUAGES.iter().find(|language| language.name == name).unwrap();
     if !is_there(language) {
@@ -141,7 +132,7 @@ async fn check(name: &str) {
         build.env("HOME", folder.path());
         assert!(build.status().unwrap().success(), "{name} does not build");
     }
-    let spec = if name == "Java" { over_tcp() } else { HandlerSpec::named("main") };
+    let spec = if name == "Java" { HandlerSpec::over_tcp() } else { HandlerSpec::named("main") };
     let server = Running::start(&SiteBuilder::new().handler_with("/", &spec)).await;
     let spec = spec.within(server.folder());
     let mut run = command(language.run, &source, &out);

@@ -7,13 +7,11 @@
 mod fleet;
 
 use crate::harness::{
-    Counts, Habits, HandlerSpec, Load, Mongrel2, Program, SiteBuilder, UUID, free_ports, has_pyzmq,
-    until, until_listening,
+    Counts, Habits, HandlerSpec, Load, Mongrel2, Program, SiteBuilder, free_ports, has_pyzmq, until,
 };
 use fleet::{Dice, Fleet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use store::Cell;
 use tempfile::TempDir;
 
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,34 +43,20 @@ fn number(variable: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value} is no number")))
 }
 
-fn site(handlers: &HandlerSpec, port: u16) -> SiteBuilder {
+fn site(handlers: &HandlerSpec) -> SiteBuilder {
     let seconds = |time: Duration| time.as_secs().to_string();
     SiteBuilder::new()
         .handler_with("/", handlers)
         .setting("handler.timeout", &seconds(HANDLER_TIMEOUT))
         .setting("handler.queue_timeout", &seconds(QUEUE_TIMEOUT))
         .setting("handler.retries", &(TRIES - 1).to_string())
-        .setting("server.daemonize", "0")
-        .rows(|rows| {
-            let server = &mut rows.servers[0];
-            server.chroot = Cell::Text(String::new());
-            server.port = Cell::Integer(port.into());
-            for path in [&mut server.access_log, &mut server.error_log, &mut server.pid_file] {
-                let Cell::Text(name) = path else { panic!("a path is text") };
-                *name = name.trim_start_matches('/').to_owned();
-            }
-        })
 }
 
 async fn start(folder: &TempDir, site: SiteBuilder, port: u16) -> Option<Server> {
     if std::env::var("LURCHER_TORTURE_SERVER").is_ok_and(|server| server == "mongrel2") {
         return Mongrel2::start(folder.path(), port, site).await.map(Server::Mongrel2);
     }
-    site.write(folder.path());
-    let server = Program::server(folder.path(), UUID);
-    let addr = SocketAddr::from(([127, 0, 0, 1], port));
-    until_listening(addr).await;
-    Some(Server::Ours(server))
+    Some(Server::Ours(Program::serving(site, folder.path(), port).await))
 }
 
 #[tokio::test]
@@ -83,13 +67,9 @@ async fn no_request_is_lost_and_no_client_hangs() {
     let lasts = Duration::from_secs(number("LURCHER_TORTURE_SECONDS").unwrap_or(10));
     let seed = number("LURCHER_TORTURE_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let folder = tempfile::tempdir().unwrap();
-    let [port, send, recv] = free_ports();
-    let handlers = HandlerSpec {
-        send_spec: format!("tcp://127.0.0.1:{send}"),
-        recv_spec: format!("tcp://127.0.0.1:{recv}"),
-        protocol: "json",
-    };
-    let Some(server) = start(&folder, site(&handlers, port), port).await else { return };
+    let [port] = free_ports();
+    let handlers = HandlerSpec::over_tcp();
+    let Some(server) = start(&folder, site(&handlers), port).await else { return };
     let mut fleet = Fleet::start(&handlers).await;
     let load = Load::start(SocketAddr::from(([127, 0, 0, 1], port)), HABITS);
     let mut dice = Dice::new(seed);

@@ -8,6 +8,8 @@ use tokio::task::AbortHandle;
 use wire::ParsedRequest;
 use zmtp::Wire;
 
+pub(crate) use zmtp::Zmtp;
+
 /// The name that replies carry.
 const SENDER: &str = "raw-handler";
 
@@ -71,10 +73,13 @@ impl Message {
 impl Handler {
     /// Returns when the server has subscribed to what this handler sends.
     pub(crate) async fn connect(spec: &HandlerSpec) -> Self {
-        let mut publish = Wire::open(&spec.recv_spec, "PUB").await;
-        let subscription = publish.message().await.expect("the server subscribes");
-        assert_eq!(subscription[0], 1, "a subscription: {subscription:?}");
-        Self { pull: Wire::open(&spec.send_spec, "PULL").await, publish }
+        Self::connect_speaking(Zmtp::V3_0, spec).await
+    }
+
+    pub(crate) async fn connect_speaking(zmtp: Zmtp, spec: &HandlerSpec) -> Self {
+        let mut publish = Wire::open(&spec.recv_spec, "PUB", zmtp).await;
+        publish.subscribed().await;
+        Self { pull: Wire::open(&spec.send_spec, "PULL", zmtp).await, publish }
     }
 
     pub(crate) async fn next(&mut self) -> Message {

@@ -31,13 +31,11 @@ impl Mongrel2 {
         for name in ["logs", "run", "static"] {
             std::fs::create_dir(folder.join(name)).unwrap();
         }
-        let site = site.setting("server.daemonize", "0").rows(|rows| {
+        let site = site.alone(port).rows(|rows| {
             let server = &mut rows.servers[0];
-            server.chroot = Cell::Text(String::new());
             server.access_log = Cell::Text("logs/access.log".to_owned());
             server.error_log = Cell::Text("/dev/stderr".to_owned());
             server.pid_file = Cell::Text("run/server.pid".to_owned());
-            server.port = Cell::Integer(port.into());
         });
         site.write(folder);
         let spawned = Command::new("mongrel2")

@@ -1,9 +1,10 @@
 //! Programs of their own around a test: handlers that may be killed at any time, and servers.
 
-use super::PATIENCE;
+use super::{PATIENCE, SiteBuilder, UUID, until_listening};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tokio::sync::mpsc;
@@ -31,6 +32,23 @@ impl Program {
     pub(crate) fn server(folder: &Path, uuid: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_served"));
         Self::start(command.args(["config.sqlite", uuid]).current_dir(folder))
+    }
+
+    /// Our own server with `site`, on `port` of 127.0.0.1, once it listens.
+    pub(crate) async fn serving(site: SiteBuilder, folder: &Path, port: u16) -> Self {
+        site.alone(port).write(folder);
+        let server = Self::server(folder, UUID);
+        until_listening(SocketAddr::from(([127, 0, 0, 1], port))).await;
+        server
+    }
+
+    /// What it has in memory now, and has had at most, in bytes (proc(5), VmRSS and VmHWM).
+    pub(crate) fn memory(&self) -> [u64; 2] {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        ["VmRSS:", "VmHWM:"].map(|name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+        })
     }
 
     /// Waits for a line that holds `part`.

@@ -1,6 +1,6 @@
 //! Writes the configuration database of a test.
 
-use super::UUID;
+use super::{UUID, free_ports};
 use std::path::Path;
 use store::Cell;
 use store::rows::{
@@ -26,6 +26,16 @@ impl HandlerSpec {
         Self {
             send_spec: format!("ipc://{{}}/{name}.push"),
             recv_spec: format!("ipc://{{}}/{name}.sub"),
+            protocol: "json",
+        }
+    }
+
+    /// On ports that were free a moment ago.
+    pub(crate) fn over_tcp() -> Self {
+        let [send, recv] = free_ports();
+        Self {
+            send_spec: format!("tcp://127.0.0.1:{send}"),
+            recv_spec: format!("tcp://127.0.0.1:{recv}"),
             protocol: "json",
         }
     }
@@ -129,6 +139,19 @@ impl SiteBuilder {
         let id = next(self.rows.settings.len());
         self.rows.settings.push(SettingRow { id, key: text(key), value: text(value) });
         self
+    }
+
+    /// For a process of its own that stays in the foreground: its port, its files in its folder.
+    pub(crate) fn alone(self, port: u16) -> Self {
+        self.setting("server.daemonize", "0").rows(|rows| {
+            let server = &mut rows.servers[0];
+            server.chroot = text("");
+            server.port = Cell::Integer(port.into());
+            for path in [&mut server.access_log, &mut server.error_log, &mut server.pid_file] {
+                let Cell::Text(name) = path else { panic!("a path is text") };
+                *name = name.trim_start_matches('/').to_owned();
+            }
+        })
     }
 
     /// Any change that the methods above do not make.
