@@ -1,7 +1,9 @@
 //! Handlers that end: those that drain lose no request, those that are killed lose none that may be
 //! sent twice.
 
-use crate::harness::{Client, HandlerSpec, Message, Running, SiteBuilder, until, within};
+use crate::harness::{
+    Client, HandlerSpec, Message, Running, SiteBuilder, has_pyzmq, python, until, within,
+};
 use handler::{HandlerOptions, Request, Response};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,19 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout};
 use tokio::task::JoinSet;
-
-fn python() -> Option<String> {
-    let python = std::env::var("LURCHER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let mut probe = Command::new(&python);
-    let probe = probe.args(["-c", "import zmq"]).stderr(Stdio::null()).status();
-    let is_there = probe.is_ok_and(|status| status.success());
-    let on_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(is_there || !on_ci, "{python} has no pyzmq");
-    if !is_there {
-        println!("skipped: {python} has no pyzmq");
-    }
-    is_there.then_some(python)
-}
 
 /// A process connected to the handler sockets `main`; killed when dropped.
 fn process(server: &Running, program: &str, arguments: &[&str]) -> Child {
@@ -57,10 +46,6 @@ async fn the_process_of_a_handler() {
 fn signal(child: &Child, signal: &str) {
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-}
-
-async fn until_peers(server: &Running, count: usize) {
-    until(|| server.server.live().handler(0).link().peers() == count).await;
 }
 
 /// Clients that ask one thing after the other, GET and POST in turn, until they are told to stop.
@@ -105,23 +90,28 @@ impl Load {
     }
 }
 
-/// Under load, one of two is told to end, and another one comes, and so on.
+/// Under load, one of two is told to end, and another one comes, and so on; then the only one, and
+/// what comes until there is another waits.
 async fn nothing_is_lost(start: impl Fn(&Running) -> Child) {
     let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
     let mut one = start(&server);
-    until_peers(&server, 1).await;
+    server.until_peers(1).await;
     let load = Load::start(&server);
     load.so_many_more(50).await;
     for _ in 0..3 {
         let two = start(&server);
-        until_peers(&server, 2).await;
+        server.until_peers(2).await;
         load.so_many_more(200).await;
         signal(&one, "-TERM");
         assert!(within(one.wait()).await.unwrap().success());
-        until_peers(&server, 1).await;
+        server.until_peers(1).await;
         load.so_many_more(200).await;
         one = two;
     }
+    signal(&one, "-TERM");
+    assert!(within(one.wait()).await.unwrap().success());
+    let _other = start(&server);
+    load.so_many_more(200).await;
     load.end().await;
     let stats = server.server.live().handler(0).link().stats();
     assert_eq!((stats.lost, stats.retries, stats.timeouts), (0, 0, 0), "{stats:?}");
@@ -134,9 +124,11 @@ async fn an_sdk_handler_that_gets_sigterm_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manuals_python_handler_that_gets_sigterm_loses_nothing() {
-    let Some(python) = python() else { return };
+    if !has_pyzmq() {
+        return;
+    }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/manual/examples/drain.py");
-    nothing_is_lost(|server| process(server, &python, &[script])).await;
+    nothing_is_lost(|server| process(server, &python(), &[script])).await;
 }
 
 #[tokio::test]
@@ -176,12 +168,12 @@ struct Holder {
 }
 
 impl Holder {
-    async fn start(server: &Running, python: &str) -> Self {
+    async fn start(server: &Running) -> Self {
         let before = server.server.live().handler(0).link().peers();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/hold.py");
-        let mut child = process(server, python, &[script]);
+        let mut child = process(server, &python(), &[script]);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        until_peers(server, before + 1).await;
+        server.until_peers(before + 1).await;
         Self { child, lines }
     }
 
@@ -204,10 +196,12 @@ async fn ask(server: &Running, method: &str, path: &str) -> Client {
 
 #[tokio::test]
 async fn a_killed_libzmq_handlers_requests_go_on_or_fail_at_once() {
-    let Some(python) = python() else { return };
+    if !has_pyzmq() {
+        return;
+    }
     let site = SiteBuilder::new().handler("/h", "main").setting("handler.retries", "1");
     let server = Running::start(&site).await;
-    let mut holder = Holder::start(&server, &python).await;
+    let mut holder = Holder::start(&server).await;
     let mut waiting = Vec::new();
     for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST", "PATCH"] {
         let path = format!("/h/{method}");
@@ -227,7 +221,7 @@ async fn a_killed_libzmq_handlers_requests_go_on_or_fail_at_once() {
             reply.text()
         );
     }
-    let mut holder = Holder::start(&server, &python).await;
+    let mut holder = Holder::start(&server).await;
     for _ in 0..once_more.len() {
         holder.takes().await;
     }

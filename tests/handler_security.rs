@@ -1,9 +1,9 @@
 //! Handlers that must prove what they are, through the whole server.
 
-use crate::harness::{HandlerSpec, Running, SiteBuilder, within};
+use crate::harness::{HandlerSpec, Program, Running, SiteBuilder, is_there, python, within};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -20,30 +20,16 @@ const MANUAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/manual/securi
 /// Between two tries: the first replies of a PUB socket are lost until the server has subscribed.
 const AGAIN: Duration = Duration::from_secs(1);
 
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 /// The manual's handler; none where pyzmq is missing, which a build machine has.
 fn example(server: &Running) -> Option<Program> {
-    let python = std::env::var("LURCHER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let probe = "import sys, zmq; sys.exit(not zmq.has('curve'))";
-    let probe = Command::new(&python).args(["-c", probe]).stderr(Stdio::null()).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{python} has no pyzmq with CURVE");
-        println!("skipped: {python} has no pyzmq with CURVE");
+    if !is_there(Command::new(python()).args(["-c", probe]), "pyzmq with CURVE") {
         return None;
     }
     let spec = HandlerSpec::named("main").within(server.folder());
-    let mut run = Command::new(python);
+    let mut run = Command::new(python());
     run.args([EXAMPLE, SERVER.0]).arg(server.folder().join("worker.key"));
-    run.args([&spec.send_spec, &spec.recv_spec]).stdin(Stdio::null());
-    Some(Program(run.spawn().unwrap()))
+    Some(Program::start(run.args([&spec.send_spec, &spec.recv_spec])))
 }
 
 fn site() -> SiteBuilder {

@@ -6,6 +6,7 @@ mod load;
 mod mongrel2;
 mod programs;
 mod site;
+pub(crate) mod uploads;
 
 pub(crate) use client::Client;
 pub(crate) use handler::{Handler, Message, Zmtp, asked, ok};
@@ -108,6 +109,11 @@ impl Running {
     /// Returns once only so many connections are open.
     pub(crate) async fn until_open(&self, count: usize) {
         until(|| self.server.registry().len() == count).await;
+    }
+
+    /// Returns once so many handlers of the first row take requests.
+    pub(crate) async fn until_peers(&self, count: usize) {
+        until(|| self.server.live().handler(0).link().peers() == count).await;
     }
 
     /// Returns once so many requests wait for the first handler row.

@@ -1,8 +1,8 @@
 //! The same hello in several languages, each as the manual prints it, each answering a request.
 
-use crate::harness::{Client, HandlerSpec, Running, SiteBuilder, within};
+use crate::harness::{self, Client, HandlerSpec, Program, Running, SiteBuilder, python, within};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -81,25 +81,14 @@ const LANGUAGES: &[Language] = &[
     },
 ];
 
-/// A program that ends with its test.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 fn command(words: &[&str], source: &Path, out: &Path) -> Command {
-    let python = std::env::var("LURCHER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut words = words.iter().map(|word| {
-        word.replace("{python}", &python)
+        word.replace("{python}", &python())
             .replace("{source}", source.to_str().unwrap())
             .replace("{out}", out.to_str().unwrap())
     });
     let mut command = Command::new(words.next().unwrap());
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(words);
     command
 }
 
@@ -107,14 +96,8 @@ fn command(words: &[&str], source: &Path, out: &Path) -> Command {
 fn is_there(language: &Language) -> bool {
     let (probe, install) = language.probe;
     let nowhere = Path::new("");
-    let probed = command(probe, nowhere, nowhere).stderr(Stdio::null()).status();
-    let is_there = probed.is_ok_and(|status| status.success());
-    let on_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(is_there || !on_ci, "{} or its ZeroMQ is missing: {install}", language.name);
-    if !is_there {
-        println!("skipped: {} or its ZeroMQ is missing: {install}", language.name);
-    }
-    is_there
+    let missing = format!("{}, or its ZeroMQ ({install}),", language.name);
+    harness::is_there(&mut command(probe, nowhere, nowhere), &missing)
 }
 
 async fn check(name: &str) {
@@ -136,7 +119,7 @@ async fn check(name: &str) {
     let server = Running::start(&SiteBuilder::new().handler_with("/", &spec)).await;
     let spec = spec.within(server.folder());
     let mut run = command(language.run, &source, &out);
-    let _program = Program(run.args([&spec.send_spec, &spec.recv_spec]).spawn().unwrap());
+    let _program = Program::start(run.args([&spec.send_spec, &spec.recv_spec]));
     let reply = within(async {
         loop {
             let mut client = server.client().await;

@@ -1,25 +1,25 @@
 //! A handler that is late: another is asked, and only one of the two is heard.
 
-use crate::harness::{Running, SiteBuilder, until};
+use crate::harness::{Client, Handler, Message, Running, SiteBuilder, until};
 
-async fn start() -> Running {
+/// A client that has asked, and a handler that has the request and lets it wait.
+async fn start(request: &str) -> (Running, Handler, Client, Message) {
     let site = SiteBuilder::new().handler("/h", "main").setting("handler.timeout", "1");
-    Running::start(&site).await
+    let server = Running::start(&site).await;
+    let mut late = server.handler("main").await;
+    server.until_peers(1).await;
+    let mut client = server.client().await;
+    client.send(request).await;
+    let request = late.request().await;
+    (server, late, client, request)
 }
 
-/// Connected one after the other: requests go to them in this order.
-async fn until_connected(server: &Running, peers: usize) {
-    until(|| server.server.live().handler(0).link().peers() == peers).await;
-}
+const GET: &str = "GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
 async fn another_handler_answers_and_the_late_one_is_not_heard() {
-    let server = start().await;
-    let mut late = server.handler("main").await;
-    until_connected(&server, 1).await;
-    let mut client = server.client().await;
-    client.send("PUT /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody").await;
-    let request = late.request().await;
+    let (server, mut late, mut client, request) =
+        start("PUT /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody").await;
     let mut quick = server.handler("main").await;
     let again = quick.request().await;
     assert_eq!((again.conn, &again.raw), (request.conn, &request.raw));
@@ -36,12 +36,7 @@ async fn another_handler_answers_and_the_late_one_is_not_heard() {
 
 #[tokio::test]
 async fn the_late_one_is_heard_if_it_is_first_after_all() {
-    let server = start().await;
-    let mut late = server.handler("main").await;
-    until_connected(&server, 1).await;
-    let mut client = server.client().await;
-    client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    let request = late.request().await;
+    let (server, mut late, mut client, request) = start(GET).await;
     let mut second = server.handler("main").await;
     let again = second.request().await;
     late.answer(&request, "late").await;
@@ -53,12 +48,7 @@ async fn the_late_one_is_heard_if_it_is_first_after_all() {
 
 #[tokio::test]
 async fn the_first_to_answer_dies_in_the_midst_of_it() {
-    let server = start().await;
-    let mut late = server.handler("main").await;
-    until_connected(&server, 1).await;
-    let mut client = server.client().await;
-    client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    let request = late.request().await;
+    let (server, mut late, mut client, request) = start(GET).await;
     let mut second = server.handler("main").await;
     second.request().await;
     late.reply(request.conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
@@ -70,14 +60,10 @@ async fn the_first_to_answer_dies_in_the_midst_of_it() {
 
 #[tokio::test]
 async fn what_may_not_be_sent_twice_is_not() {
-    let server = start().await;
-    let mut late = server.handler("main").await;
-    until_connected(&server, 1).await;
-    let mut client = server.client().await;
-    client.send("POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody").await;
-    late.request().await;
+    let (server, _late, mut client, _) =
+        start("POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody").await;
     let _other = server.handler("main").await;
-    until_connected(&server, 2).await;
+    server.until_peers(2).await;
     assert_eq!(client.reply().await.status, 504);
     assert_eq!(server.server.live().handler(0).link().stats().retries, 0);
 }

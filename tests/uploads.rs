@@ -1,44 +1,15 @@
 //! Bodies too large for one message: a file, between an upload's start and its done message.
 
-use crate::harness::{Client, Handler, Message, Running, SiteBuilder, until};
+use crate::harness::uploads::{
+    self, CHUNKED, DONE, START, body, files, head, start, stored as site,
+};
+use crate::harness::{Client, Handler, Message, SiteBuilder, until};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-const START: &str = "x-mongrel2-upload-start";
-const DONE: &str = "x-mongrel2-upload-done";
-
-fn site() -> SiteBuilder {
-    SiteBuilder::new()
-        .handler("/up", "main")
-        .setting("limits.content_length", "1000")
-        .setting("upload.temp_store", "{}/uploads/body.XXXXXX")
-}
-
-async fn start(site: &SiteBuilder) -> (Running, Handler) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("uploads")).unwrap();
-    let server = Running::start_in(folder, site, Some("127.0.0.1:0".parse().unwrap())).await;
-    let handler = server.handler("main").await;
-    (server, handler)
-}
-
-fn files(server: &Running) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(server.folder().join("uploads")).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    // The manifest of unfinished uploads is not an upload.
-    paths.filter(|path| !path.to_str().unwrap().contains("/.lurcher-")).collect()
-}
-
-fn body(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at / 7) as u8).collect()
-}
-
 /// Announces a body of `length` bytes; gives what the handler hears then.
 async fn announce(client: &mut Client, handler: &mut Handler, length: usize) -> Message {
-    client
-        .send(format!("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"))
-        .await;
-    let start = handler.request().await;
+    let start = uploads::announce(client, handler, length).await;
     assert!(start.header(START).is_some() && start.header(DONE).is_none(), "{start:?}");
     assert_eq!(start.body, b"");
     start
@@ -67,7 +38,7 @@ async fn a_large_body_goes_to_a_file_between_two_messages() {
         // From now on it is the handler's file.
         std::fs::remove_file(&name).unwrap();
     }
-    assert_eq!(files(&server), [] as [PathBuf; 0]);
+    assert_eq!(files(server.folder()), [] as [PathBuf; 0]);
 }
 
 #[tokio::test]
@@ -75,11 +46,11 @@ async fn a_body_within_the_limit_is_part_of_the_message() {
     let (server, mut handler) = start(&site()).await;
     let mut client = server.client().await;
     let body = body(1000);
-    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n").await;
+    client.send(head(1000)).await;
     client.send(&body).await;
     let request = handler.request().await;
     assert!(request.header(START).is_none() && request.body == body);
-    assert_eq!(files(&server), [] as [PathBuf; 0]);
+    assert_eq!(files(server.folder()), [] as [PathBuf; 0]);
 }
 
 #[tokio::test]
@@ -89,13 +60,13 @@ async fn a_handler_refuses_an_upload_by_the_empty_reply() {
         let mut client = server.client().await;
         let start = announce(&mut client, &mut handler, 5_000_000).await;
         client.send(body(500_000)).await;
-        until(|| files(&server).len() == 1).await;
+        until(|| files(server.folder()).len() == 1).await;
         if !words.is_empty() {
             handler.reply(start.conn, words).await;
         }
         handler.close(start.conn).await;
         assert_eq!(client.rest().await, words.as_bytes());
-        until(|| files(&server).is_empty()).await;
+        until(|| files(server.folder()).is_empty()).await;
         handler.expect_silence(&server, "/up").await;
     }
 }
@@ -127,14 +98,12 @@ async fn a_client_that_leaves_in_the_middle_takes_its_file_along() {
     for how in ["close", "reset", "bad chunk"] {
         let mut client = server.client().await;
         let conn = if how == "bad chunk" {
-            client
-                .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n")
-                .await;
+            client.send(format!("{CHUNKED}4\r\nbody\r\n")).await;
             handler.request().await.conn
         } else {
             announce(&mut client, &mut handler, 2_000_000).await.conn
         };
-        until(|| files(&server).len() == 1).await;
+        until(|| files(server.folder()).len() == 1).await;
         match how {
             "close" => {
                 client.send(body(700_000)).await;
@@ -148,7 +117,7 @@ async fn a_client_that_leaves_in_the_middle_takes_its_file_along() {
             }
         }
         assert_eq!(handler.notice().await, conn, "{how}");
-        until(|| files(&server).is_empty()).await;
+        until(|| files(server.folder()).is_empty()).await;
         handler.expect_silence(&server, "/up").await;
     }
 }
@@ -162,12 +131,12 @@ async fn a_body_that_stops_coming_is_given_up() {
     assert_eq!(client.reply().await.status, 408);
     client.closed().await;
     assert_eq!(handler.notice().await, start.conn);
-    until(|| files(&server).is_empty()).await;
+    until(|| files(server.folder()).is_empty()).await;
 }
 
 #[tokio::test]
 async fn without_a_store_a_large_body_is_413() {
-    let site = SiteBuilder::new().handler("/up", "main").setting("limits.content_length", "1000");
+    let site = uploads::large_bodies();
     let (server, mut handler) = start(&site).await;
     let mut client = server.client().await;
     client
@@ -176,9 +145,7 @@ async fn without_a_store_a_large_body_is_413() {
     assert_eq!(client.reply().await.status, 413, "and no invitation to send it");
     client.closed().await;
     let mut client = server.client().await;
-    client
-        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n")
-        .await;
+    client.send(format!("{CHUNKED}3e9\r\n")).await;
     client.send(body(1001)).await;
     assert_eq!(client.reply().await.status, 413);
     client.closed().await;
@@ -191,25 +158,18 @@ async fn without_a_store_a_large_body_is_413() {
 #[tokio::test]
 async fn no_upload_is_larger_than_upload_size() {
     let (server, mut handler) = start(&site().setting("limits.upload_size", "5000")).await;
-    let mut client = server.client().await;
-    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5001\r\n\r\n").await;
-    assert_eq!(client.reply().await.status, 413);
-    let mut client = server.client().await;
-    client
-        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1389\r\n")
-        .await;
-    let start = handler.request().await;
+    let (mut client, start) = uploads::too_large(&server, &mut handler).await;
     client.send(body(5001)).await;
     assert_eq!(client.reply().await.status, 413);
     assert_eq!(handler.notice().await, start.conn);
-    until(|| files(&server).is_empty()).await;
+    until(|| files(server.folder()).is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_chunked_body_is_an_upload() {
     let (server, mut handler) = start(&site()).await;
     let mut client = server.client().await;
-    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    client.send(CHUNKED).await;
     let start = handler.request().await;
     let name = start.header(START).unwrap().to_owned();
     client
@@ -282,7 +242,7 @@ async fn a_store_that_is_not_there_is_500_and_the_server_goes_on() {
         site().rows(|rows| rows.settings[1].value = store::Cell::Text("/nowhere/XXXXXX".into()));
     let (server, mut handler) = start(&site).await;
     let mut client = server.client().await;
-    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n").await;
+    client.send(head(2000)).await;
     assert_eq!(client.reply().await.status, 500);
     handler.expect_silence(&server, "/up").await;
 }
@@ -304,7 +264,6 @@ fn chunked(body: &[u8], sizes: impl Iterator<Item = usize>) -> Vec<u8> {
     bytes
 }
 
-const CHUNKED: &str = "POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
 const NEXT: &str = "GET /up?next HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// What comes fast is read by another thread, which must not read it in another way.
@@ -317,11 +276,7 @@ async fn fast_bodies_of_every_shape_arrive_whole_and_end_where_they_end() {
         [|_| 7, |_| 65_536, |_| 3_000_000, |at| 1 + at * 7919 % 200_000];
     for size in [None].into_iter().chain(sizes.map(Some)) {
         let mut bytes = match size {
-            None => [
-                b"POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n",
-                &body[..],
-            ]
-            .concat(),
+            None => [head(3_000_000).as_bytes(), &body[..]].concat(),
             Some(size) => {
                 [CHUNKED.as_bytes(), &chunked(&body, (0..).map(size)), b"0\r\n\r\n"].concat()
             }
@@ -372,7 +327,7 @@ async fn fast_bodies_are_refused_as_slow_ones_are() {
         assert_eq!(client.reply().await.status, status, "{setting}");
         client.closed().await;
         assert_eq!(handler.notice().await, conn, "{setting}");
-        until(|| files(&server).is_empty()).await;
+        until(|| files(server.folder()).is_empty()).await;
         handler.expect_silence(&server, "/up").await;
     }
 }
@@ -389,7 +344,7 @@ async fn an_answer_reaches_a_client_that_goes_on_sending() {
         handler.close(start.conn).await;
         client.try_send(vec![b'x'; (8 << 20) - at_once]).await;
         assert_eq!(client.rest().await, no.as_bytes());
-        until(|| files(&server).is_empty()).await;
+        until(|| files(server.folder()).is_empty()).await;
     }
 }
 
@@ -426,7 +381,7 @@ async fn a_body_slower_than_min_read_rate_is_given_up() {
     client.send(body(1000)).await;
     client.closed().await;
     assert_eq!(handler.notice().await, start.conn);
-    until(|| files(&server).is_empty()).await;
+    until(|| files(server.folder()).is_empty()).await;
     let log = server.stop().await;
     assert_eq!((&*log[0].status, &*log[0].close), ("0", "limit_read_rate"));
 }

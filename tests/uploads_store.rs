@@ -1,59 +1,16 @@
 //! The files of uploads: each of them ends with a handler or goes away, and the disk has bounds.
 
+use crate::harness::uploads::{
+    self, DONE, START, body, entries, files, head, listed, start, stored as site,
+};
 use crate::harness::{Client, Handler, Message, Running, SiteBuilder, UUID, ok, until, within};
 use server::{Boot, Server};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-const START: &str = "x-mongrel2-upload-start";
-const DONE: &str = "x-mongrel2-upload-done";
-
-fn site() -> SiteBuilder {
-    SiteBuilder::new()
-        .handler("/up", "main")
-        .setting("limits.content_length", "1000")
-        .setting("upload.temp_store", "{}/uploads/body.XXXXXX")
-}
-
-async fn start(site: &SiteBuilder) -> (Running, Handler) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("uploads")).unwrap();
-    let server = Running::start_in(folder, site, Some("127.0.0.1:0".parse().unwrap())).await;
-    let handler = server.handler("main").await;
-    (server, handler)
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder.join("uploads")).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
-}
-
-/// Files that are not the manifest.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let is_upload = |path: &PathBuf| !path.to_str().unwrap().contains("/.lurcher-");
-    entries(folder).into_iter().filter(is_upload).collect()
-}
-
-/// What the manifest lists.
-fn listed(folder: &Path) -> usize {
-    let mut entries = entries(folder).into_iter();
-    let manifest = entries.find(|path| path.to_str().unwrap().contains("/.lurcher-")).unwrap();
-    let text = std::fs::read_to_string(manifest).unwrap();
-    text.lines().skip(1).filter(|line| !line.trim().is_empty()).count()
-}
-
-fn head(length: usize) -> String {
-    format!("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
-}
-
-fn body(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at / 7) as u8).collect()
-}
-
 async fn begin(server: &Running, handler: &mut Handler, length: usize) -> (Client, Message) {
     let mut client = server.client().await;
-    client.send(head(length)).await;
-    let start = handler.request().await;
+    let start = uploads::announce(&mut client, handler, length).await;
     assert!(start.header(START).is_some() && start.header(DONE).is_none(), "{start:?}");
     (client, start)
 }
@@ -117,7 +74,7 @@ async fn a_done_message_that_nobody_takes_leaves_no_file() {
             assert_eq!(client.reply().await.text(), "early");
         }
         drop(handler);
-        until(|| server.server.live().handlers().next().unwrap().link().peers() == 0).await;
+        server.until_peers(0).await;
         client.send(body(2000)).await;
         if !answered {
             assert_eq!(client.reply().await.status, 503);
@@ -132,9 +89,9 @@ async fn a_client_that_leaves_before_anybody_took_its_file_takes_it_along() {
     let (server, mut handler) = start(&site()).await;
     let (mut client, _start) = begin(&server, &mut handler, 2000).await;
     drop(handler);
-    until(|| server.server.live().handlers().next().unwrap().link().peers() == 0).await;
+    server.until_peers(0).await;
     client.send(body(2000)).await;
-    until(|| server.server.live().handlers().next().unwrap().link().stats().queued == 1).await;
+    server.until_waiting(1).await;
     // Listed again while it waits for a handler.
     until(|| listed(server.folder()) == 1).await;
     drop(client);
@@ -152,9 +109,9 @@ async fn a_handler_that_comes_back_gets_the_done_message_and_the_file() {
             assert_eq!(client.reply().await.text(), "early");
         }
         drop(handler);
-        until(|| server.server.live().handlers().next().unwrap().link().peers() == 0).await;
+        server.until_peers(0).await;
         client.send(body(2000)).await;
-        until(|| server.server.live().handlers().next().unwrap().link().stats().queued == 1).await;
+        server.until_waiting(1).await;
         handler = server.handler("main").await;
         let done = handler.request().await;
         let name = done.header(DONE).unwrap();

@@ -1,22 +1,10 @@
 //! Bodies in parts, as handlers grant credits for them (`upload.stream`).
 
-use crate::harness::{Client, Handler, Message, Running, SiteBuilder, until};
+use crate::harness::uploads::{self, CHUNKED, body, head, start};
+use crate::harness::{Client, Handler, Message, SiteBuilder, until};
 
 fn site() -> SiteBuilder {
-    SiteBuilder::new()
-        .handler("/up", "main")
-        .setting("limits.content_length", "1000")
-        .setting("upload.stream", "1")
-}
-
-async fn start(site: &SiteBuilder) -> (Running, Handler) {
-    let server = Running::start(site).await;
-    let handler = server.handler("main").await;
-    (server, handler)
-}
-
-fn body(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at / 7) as u8).collect()
+    uploads::large_bodies().setting("upload.stream", "1")
 }
 
 async fn control(handler: &mut Handler, conn: u64, dict: &str) {
@@ -39,10 +27,7 @@ fn part(message: &Message) -> (u64, &[u8], bool) {
 }
 
 async fn announce(client: &mut Client, handler: &mut Handler, length: usize) -> u64 {
-    client
-        .send(format!("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"))
-        .await;
-    let first = handler.request().await;
+    let first = uploads::announce(client, handler, length).await;
     assert_eq!(first.header("METHOD"), Some("POST"));
     assert_eq!(part(&first), (0, &b""[..], false));
     first.conn
@@ -89,9 +74,7 @@ async fn what_came_with_the_head_goes_with_it_but_never_all() {
     for (length, sent, with_head) in [(1001, 1001, 1000), (5000, 700, 700), (5000, 5000, 1000)] {
         let mut client = server.client().await;
         let body = body(length);
-        let head =
-            format!("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
-        client.send([head.as_bytes(), &body[..sent]].concat()).await;
+        client.send([head(length).as_bytes(), &body[..sent]].concat()).await;
         let first = handler.request().await;
         assert_eq!(part(&first), (0, &body[..with_head], false));
         client.send(&body[sent..]).await;
@@ -118,9 +101,7 @@ async fn what_came_with_the_head_goes_with_it_but_never_all() {
 async fn chunks_are_parts_and_the_end_is_one_of_its_own() {
     let (server, mut handler) = start(&site()).await;
     let mut client = server.client().await;
-    client
-        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=1\r\n world\r\n0\r\nT: 1\r\n\r\n")
-        .await;
+    client.send(format!("{CHUNKED}5\r\nhello\r\n6;x=1\r\n world\r\n0\r\nT: 1\r\n\r\n")).await;
     let first = handler.request().await;
     assert_eq!(part(&first), (0, &b""[..], false));
     grant(&mut handler, first.conn, 3).await;
@@ -238,7 +219,7 @@ async fn a_handler_that_dies_ends_its_stream() {
 async fn a_stream_stays_with_the_handler_that_has_its_beginning() {
     let (server, mut first) = start(&site()).await;
     let mut second = server.handler("main").await;
-    until(|| server.server.live().handler(0).link().peers() == 2).await;
+    server.until_peers(2).await;
     let bodies = [body(20_500), body(30_001)];
     let [mut one, mut two] = [server.client().await, server.client().await];
     let to_first = announce(&mut one, &mut first, bodies[0].len()).await;
@@ -258,7 +239,7 @@ async fn a_stream_stays_with_the_handler_that_has_its_beginning() {
 async fn a_stream_ends_with_its_handler_whoever_else_is_there() {
     let (server, mut first) = start(&site()).await;
     let mut second = server.handler("main").await;
-    until(|| server.server.live().handler(0).link().peers() == 2).await;
+    server.until_peers(2).await;
     let mut client = server.client().await;
     let conn = announce(&mut client, &mut first, 50_000).await;
     grant(&mut first, conn, 1_000_000).await;
@@ -327,14 +308,7 @@ async fn a_handler_that_says_nothing_in_time_ends_its_stream() {
 #[tokio::test]
 async fn no_stream_is_longer_than_upload_size() {
     let (server, mut handler) = start(&site().setting("limits.upload_size", "5000")).await;
-    let mut client = server.client().await;
-    client.send("POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5001\r\n\r\n").await;
-    assert_eq!(client.reply().await.status, 413);
-    let mut client = server.client().await;
-    client
-        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1389\r\n")
-        .await;
-    let first = handler.request().await;
+    let (mut client, first) = uploads::too_large(&server, &mut handler).await;
     grant(&mut handler, first.conn, 100_000).await;
     client.send(body(5001)).await;
     assert_eq!(client.reply().await.status, 413);
