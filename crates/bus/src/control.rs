@@ -204,6 +204,7 @@ fn options(socket: SocketType, message_bytes_max: usize) -> Options {
             message_bytes_max,
         },
         peers_max: PEERS_MAX,
+        handshakes_max: HANDSHAKES_MAX,
         handshake_timeout: HANDSHAKE_TIMEOUT,
         heartbeat: None,
         linger: LINGER,
@@ -219,6 +220,8 @@ const REPLY_BYTES_MAX: usize = 64 << 20;
 
 /// Operators and their monitoring.
 const PEERS_MAX: usize = 64;
+
+const HANDSHAKES_MAX: usize = 16;
 
 /// Requests that wait over all peers; a REQ peer has one at a time.
 const REQUESTS_MAX: usize = 256;

@@ -276,6 +276,7 @@ fn push_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Op
             message_bytes_max: PULL_MESSAGE_BYTES_MAX,
         },
         peers_max: limits.peers_max,
+        handshakes_max: HANDSHAKES_MAX,
         handshake_timeout: limits.handshake_timeout,
         heartbeat,
         linger: limits.linger,
@@ -315,6 +316,9 @@ async fn expire(core: Arc<Core>) {
         core.carry_out(effects);
     }
 }
+
+/// Connections per socket that are in their handshake; of more, the oldest is dropped.
+const HANDSHAKES_MAX: usize = 128;
 
 /// A PULL peer has no reason to send messages; what it sends is read and dropped.
 const PULL_MESSAGE_BYTES_MAX: usize = 64 << 10;

@@ -13,7 +13,7 @@ use crate::fault::EndpointFault;
 use crate::listener::{self, Listener};
 use crate::mechanism::Security;
 use crate::options::Options;
-use crate::peer::{self, Orders, PeerId, Shared, Traffic};
+use crate::peer::{self, Orders, Shared, Traffic};
 use crate::refusals::Refusals;
 use crate::spec::Spec;
 use crate::stream::Stream;
@@ -40,13 +40,8 @@ impl Endpoint {
         let shared = Shared::new(options, traffic);
         let message_bytes_max = Arc::clone(&shared.message_bytes_max);
         let refusals = Arc::clone(&shared.refusals);
-        let server = Server {
-            name: bound.to_string(),
-            shared,
-            orders: given,
-            peers: JoinSet::new(),
-            next: 0,
-        };
+        let server =
+            Server { name: bound.to_string(), shared, orders: given, peers: JoinSet::new() };
         let task = tokio::spawn(server.run(listener)).abort_handle();
         Ok(Self { bound, message_bytes_max, orders, refusals, task })
     }
@@ -99,7 +94,8 @@ pub async fn connect(
     // The owner lives no longer than the connection.
     let message_bytes_max = Arc::clone(&shared.message_bytes_max);
     let refusals = Arc::clone(&shared.refusals);
-    let peer = peer::run(stream, 0, shared, given);
+    let place = shared.admission.enter(stream.peer());
+    let peer = peer::run(stream, place, shared, given);
     let task = tokio::spawn(peer).abort_handle();
     Ok(Endpoint { bound: spec.clone(), message_bytes_max, orders, refusals, task })
 }
@@ -113,7 +109,6 @@ struct Server {
     shared: Shared,
     orders: watch::Receiver<Orders>,
     peers: JoinSet<()>,
-    next: PeerId,
 }
 
 impl Server {
@@ -121,20 +116,22 @@ impl Server {
         let mut orders = self.orders.clone();
         let mut full = false;
         loop {
-            let max = self.shared.options.peers_max;
-            let room = self.peers.len() < max;
-            if !room && !full {
-                tracing::warn!(endpoint = self.name, max, "no more peers are accepted for now");
+            let taken = self.shared.admission.full();
+            if let Some((host, count)) = taken.as_ref().filter(|_| !full) {
+                let max = self.shared.options.peers_max;
+                let (endpoint, most_from) = (&self.name, format!("{host} ({count})"));
+                tracing::warn!(endpoint, max, most_from, "no more peers are accepted for now");
             }
-            full = !room;
+            full = taken.is_some();
             tokio::select! {
-                accepted = listener.accept(), if room => match accepted {
+                accepted = listener.accept(), if !full => match accepted {
                     Ok(stream) => self.admit(stream),
                     Err(error) => pause(&self.name, &error).await,
                 },
                 Some(left) = self.peers.join_next(), if !self.peers.is_empty() => {
                     report(&self.name, left);
                 }
+                () = self.shared.admission.filled.notified() => {}
                 () = told(&mut orders) => break,
             }
         }
@@ -152,8 +149,8 @@ impl Server {
     }
 
     fn admit(&mut self, stream: Stream) {
-        self.peers.spawn(peer::run(stream, self.next, self.shared.clone(), self.orders.clone()));
-        self.next += 1;
+        let place = self.shared.admission.enter(stream.peer());
+        self.peers.spawn(peer::run(stream, place, self.shared.clone(), self.orders.clone()));
     }
 }
 

@@ -4,6 +4,7 @@
 //! `ipc://`, runs a task for each peer, and speaks to its owner through [`Traffic`].
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
+mod admission;
 mod command;
 mod endpoint;
 mod fault;

@@ -9,9 +9,12 @@ use crate::session::Local;
 pub struct Options {
     /// What it announces itself as, and the longest frame it takes.
     pub local: Local,
-    /// Connections at a time, those in their handshake included; further ones wait in the
-    /// system's backlog.
+    /// Peers at a time that have done their handshake; further connections wait in the system's
+    /// backlog.
     pub peers_max: usize,
+    /// Connections at a time, at least one, that are in their handshake, beside those peers. One
+    /// more drops the oldest of them, of the host that has most.
+    pub handshakes_max: usize,
     /// From accept to the end of the handshake.
     pub handshake_timeout: Duration,
     /// When a silent peer is asked, and when it is taken for lost. `None`: never.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 pub(crate) use self::driver::run;
+use crate::admission::Admission;
 use crate::fault::ProtocolFault;
 use crate::frame::Frame;
 use crate::mechanism::{Credential, Security};
@@ -101,6 +102,18 @@ pub enum Departure {
     /// This side closed it.
     #[error("this side closed the connection")]
     Shutdown,
+    /// Others are in their handshake, too, and this one was to make way.
+    #[error("more than {max} connections are in their handshake, and this is the oldest")]
+    Crowded {
+        /// `Options::handshakes_max`.
+        max: usize,
+    },
+    /// The last place was taken during the handshake.
+    #[error("there are {max} peers, and no more are accepted for now")]
+    Full {
+        /// `Options::peers_max`.
+        max: usize,
+    },
     /// The endpoint asks for other credentials now than the peer has proved.
     #[error("the peer's credentials are not accepted any more")]
     Revoked,
@@ -117,6 +130,7 @@ pub(crate) struct Shared {
     /// Begins as the options have it.
     pub(crate) message_bytes_max: Arc<AtomicUsize>,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) admission: Arc<Admission>,
 }
 
 /// What an endpoint has all its peers' tasks know.
@@ -131,7 +145,8 @@ impl Shared {
     pub(crate) fn new(options: Options, traffic: Arc<dyn Traffic>) -> Self {
         let message_bytes_max = Arc::new(AtomicUsize::new(options.local.message_bytes_max));
         let refusals = Arc::default();
-        Self { options: Arc::new(options), traffic, message_bytes_max, refusals }
+        let admission = Arc::new(Admission::new(&options));
+        Self { options: Arc::new(options), traffic, message_bytes_max, refusals, admission }
     }
 }
 

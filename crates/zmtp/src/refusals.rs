@@ -61,7 +61,7 @@ impl Refusals {
 }
 
 /// Without the port, or the number of a process: both are new for each attempt.
-fn host(address: &str) -> &str {
+pub(crate) fn host(address: &str) -> &str {
     match address.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':')) {
         Some((host, _)) => host,
         None => "ipc",

@@ -60,6 +60,9 @@ pub enum Event {
     },
     /// A frame longer than is taken; its bytes are passed over.
     Oversized(Oversized),
+    /// A thousand frames that mean nothing here have been read; there may be more behind them. So
+    /// whoever calls is not kept for long.
+    PassedOver,
 }
 
 /// The protocol state of one connection. With NULL it serves either side, else the server's.
@@ -78,6 +81,8 @@ pub struct Session {
     message_bytes_max: usize,
     too_long: TooLong,
     message: Message,
+    /// Frames that were no event, up to `PASSED_OVER_FRAMES`.
+    passed_over: usize,
     /// What everything goes through after a CURVE handshake.
     channel: Option<Box<Channel>>,
 }
@@ -115,6 +120,7 @@ impl Session {
             wanted: 0,
             too_long: TooLong::default(),
             message: Message::Start,
+            passed_over: 0,
             channel: None,
         }
     }
@@ -355,41 +361,47 @@ impl Session {
         version: (u8, u8),
         input: &mut BytesMut,
     ) -> Result<Option<Event>, ProtocolFault> {
-        loop {
-            let (header, body) = match self.next_frame(input)? {
-                None => return Ok(None),
-                Some(Read::Frame(header, body)) => (header, body),
-                Some(Read::Oversized(more, oversized)) => {
-                    let payload = oversized.begins.clone();
-                    if payload.is_none_or(|payload| self.taken(&Frame { more, payload })) {
-                        return Ok(Some(Event::Oversized(oversized)));
-                    }
-                    continue;
-                }
-            };
-            if !header.command {
-                let frame = Frame { more: header.more, payload: body };
-                if self.taken(&frame) {
-                    return Ok(Some(Event::Frame(frame)));
-                }
-                continue;
+        while let Some(read) = self.next_frame(input)? {
+            if let Some(event) = self.event(version, read)? {
+                return Ok(Some(event));
             }
-            if version < (3, 0) {
-                return Err(ProtocolFault::Flags { flags: 4 });
+            self.passed_over += 1;
+            if self.passed_over == PASSED_OVER_FRAMES {
+                self.passed_over = 0;
+                return Ok(Some(Event::PassedOver));
             }
-            match Command::decode(body)? {
-                Command::Ping { ttl, context } => {
-                    self.pong = Some(context);
-                    return Ok(Some(Event::Ping { ttl }));
-                }
-                Command::Error(reason) => return Err(reported(&reason)),
-                Command::Ready(_)
-                | Command::Welcome
-                | Command::Pong(_)
-                | Command::Subscribe(_)
-                | Command::Cancel(_)
-                | Command::Unknown => {}
+        }
+        Ok(None)
+    }
+
+    fn event(&mut self, version: (u8, u8), read: Read) -> Result<Option<Event>, ProtocolFault> {
+        let (header, body) = match read {
+            Read::Frame(header, body) => (header, body),
+            Read::Oversized(more, oversized) => {
+                let payload = oversized.begins.clone();
+                let taken = payload.is_none_or(|payload| self.taken(&Frame { more, payload }));
+                return Ok(taken.then_some(Event::Oversized(oversized)));
             }
+        };
+        if !header.command {
+            let frame = Frame { more: header.more, payload: body };
+            return Ok(self.taken(&frame).then_some(Event::Frame(frame)));
+        }
+        if version < (3, 0) {
+            return Err(ProtocolFault::Flags { flags: 4 });
+        }
+        match Command::decode(body)? {
+            Command::Ping { ttl, context } => {
+                self.pong = Some(context);
+                Ok(Some(Event::Ping { ttl }))
+            }
+            Command::Error(reason) => Err(reported(&reason)),
+            Command::Ready(_)
+            | Command::Welcome
+            | Command::Pong(_)
+            | Command::Subscribe(_)
+            | Command::Cancel(_)
+            | Command::Unknown => Ok(None),
         }
     }
 
@@ -476,6 +488,9 @@ fn reported(reason: &[u8]) -> ProtocolFault {
 
 /// RFC 37: an identity has at most 255 bytes.
 const IDENTITY_BYTES_MAX: usize = 255;
+
+/// How many frames that are no event make one.
+pub(crate) const PASSED_OVER_FRAMES: usize = 1000;
 
 /// Longest command: room for many READY properties, yet nothing for a garbage peer to hoard.
 const COMMAND_BYTES_MAX: usize = 16 << 10;

@@ -58,7 +58,8 @@ pub struct LinkLimits {
     pub silence_patience: Duration,
     /// Choice among peers. Round robin.
     pub balance: Balance,
-    /// Connections per socket, handshaking ones included. 1024.
+    /// Peers per socket; further connections wait to be accepted. Those in their handshake do not
+    /// count, and have a bound of their own (128). 1024.
     pub peers_max: usize,
     /// From accept to the end of the handshake. 10 s.
     pub handshake_timeout: Duration,

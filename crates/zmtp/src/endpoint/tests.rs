@@ -1,5 +1,7 @@
 //! Endpoints on real sockets, with peers that are written byte by byte.
 
+mod pressed;
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 
@@ -78,6 +80,7 @@ fn options(socket: SocketType) -> Options {
             message_bytes_max: 1 << 20,
         },
         peers_max: 16,
+        handshakes_max: 16,
         handshake_timeout: Duration::from_secs(5),
         heartbeat: None,
         linger: Duration::from_millis(200),

@@ -9,27 +9,28 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Departure, Orders, Peer, PeerId, Shared, Traffic};
+use super::{Departure, Orders, Peer, Shared, Traffic};
+use crate::admission::Place;
 use crate::frame::Frame;
 use crate::mechanism::{Credential, Security};
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::session::{Event, Local, PeerInfo, Session};
+use crate::session::{Event, Local, PASSED_OVER_FRAMES, PeerInfo, Session};
 use crate::stream::Stream;
 
 /// Drives one connection to its end.
 pub(crate) async fn run(
     stream: Stream,
-    id: PeerId,
+    place: Place,
     shared: Shared,
     mut orders: watch::Receiver<Orders>,
 ) {
-    let Shared { options, traffic, message_bytes_max, refusals } = shared;
-    let address = stream.peer();
+    let Shared { options, traffic, message_bytes_max, refusals, admission: _ } = shared;
+    let address = place.address.clone();
     if let Err(error) = stream.tune() {
         tracing::debug!(address, %error, "cannot tune the connection");
     }
@@ -43,19 +44,20 @@ pub(crate) async fn run(
         session,
         security,
         stream,
+        place,
+        traffic,
         input: BytesMut::new(),
         room: ROOM_MIN,
         outbox: Outbox::default(),
         received: Vec::new(),
         supplied: Vec::new(),
+        work: 0,
         joined: None,
         clock: Clock::start(),
         options,
         message_bytes_max,
     };
-    let wake = Arc::new(Notify::new());
-    let door = Door { id, address: &address, wake: &wake, traffic: &traffic };
-    let why = match driver.converse(&door, orders).await {
+    let why = match driver.converse(orders).await {
         Ok(why) | Err(why) => why,
     };
     let stage = if driver.joined.is_some() { "connected" } else { "in the handshake" };
@@ -69,7 +71,11 @@ pub(crate) async fn run(
         Departure::Revoked => {
             tracing::info!(peer = address, stage, why = reason(&why), "peer dropped");
         }
-        Departure::Protocol(_) | Departure::HandshakeTimeout | Departure::Silent => {
+        Departure::Protocol(_)
+        | Departure::HandshakeTimeout
+        | Departure::Crowded { .. }
+        | Departure::Full { .. }
+        | Departure::Silent => {
             let why = reason(&why);
             if let Some(unlogged) = refusals.worth_logging(&address, &why, Instant::now()) {
                 tracing::warn!(peer = address, stage, why, unlogged, "peer dropped");
@@ -79,14 +85,6 @@ pub(crate) async fn run(
     if let Some(mut joined) = driver.joined.take() {
         joined.leave(driver.outbox.written_frames(), &why);
     }
-}
-
-/// What a connection needs to become a peer.
-struct Door<'a> {
-    id: PeerId,
-    address: &'a str,
-    wake: &'a Arc<Notify>,
-    traffic: &'a Arc<dyn Traffic>,
 }
 
 /// A peer its owner knows of; the owner hears of its end even if the task is aborted.
@@ -118,6 +116,8 @@ impl Drop for Joined {
 #[derive(Debug)]
 struct Driver {
     stream: Stream,
+    place: Place,
+    traffic: Arc<dyn Traffic>,
     session: Session,
     /// What the session was begun with, or found to admit the peer since.
     security: Security,
@@ -127,6 +127,8 @@ struct Driver {
     outbox: Outbox,
     received: Vec<Frame>,
     supplied: Vec<Frame>,
+    /// What has been taken in since others had their turn, in bytes and `FRAME_WORK` for each frame.
+    work: usize,
     joined: Option<Joined>,
     clock: Clock,
     options: Arc<Options>,
@@ -151,22 +153,28 @@ impl Clock {
 
 enum Step {
     Read(usize),
+    Behind,
     Written,
     Woken,
     Time,
-    Ordered(watch::Receiver<Orders>),
+    Ordered,
 }
 
 impl Driver {
     async fn converse(
         &mut self,
-        door: &Door<'_>,
-        orders: watch::Receiver<Orders>,
+        mut orders: watch::Receiver<Orders>,
     ) -> Result<Departure, Departure> {
         let mut ending = orders.borrow().closing;
-        let mut ordered = pin!(next(orders));
+        let mut ordered = pin!(changed(orders.clone()));
         let mut timer = pin!(sleep_until(self.deadline()));
+        let wake = Arc::clone(&self.place.wake);
         loop {
+            // Asked and not waited for: a peer that never stops sending leaves no turn for that.
+            if !ending && !matches!(orders.has_changed(), Ok(false)) {
+                ending = self.obey(&mut orders)?;
+                ordered.set(changed(orders.clone()));
+            }
             self.refill();
             if ending && self.outbox.is_empty() {
                 return Ok(Departure::Shutdown);
@@ -174,7 +182,7 @@ impl Driver {
             if self.joined.as_ref().is_some_and(Joined::is_dismissed) {
                 return Ok(Departure::Dismissed);
             }
-            let mut woken = pin!(door.wake.notified());
+            let mut woken = pin!(wake.notified());
             let step = poll_fn(|cx| {
                 if let Poll::Ready(step) = self.poll_stream(cx) {
                     return Poll::Ready(step);
@@ -183,8 +191,8 @@ impl Driver {
                 if woken.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Ok(Step::Woken));
                 }
-                if !ending && let Poll::Ready(orders) = ordered.as_mut().poll(cx) {
-                    return Poll::Ready(Ok(Step::Ordered(orders)));
+                if !ending && ordered.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(Step::Ordered));
                 }
                 timer.as_mut().poll(cx).map(|()| Ok(Step::Time))
             });
@@ -196,19 +204,19 @@ impl Driver {
                         let max = self.message_bytes_max.load(Ordering::Relaxed);
                         self.session.set_message_bytes_max(max);
                     }
-                    self.take_in(door, timer.as_mut())?;
+                    self.take_in(&orders, timer.as_mut())?;
                 }
-                Step::Written => {}
+                Step::Behind => {
+                    tokio::task::yield_now().await;
+                    self.work = 0;
+                    self.take_in(&orders, timer.as_mut())?;
+                }
+                Step::Written | Step::Ordered => {}
+                Step::Woken if self.joined.is_none() => return Err(self.place.crowded()),
                 Step::Woken => self.gather().await,
                 Step::Time => {
                     self.on_time(Instant::now())?;
                     timer.as_mut().reset(self.deadline());
-                }
-                Step::Ordered(orders) => {
-                    // Without its sender the endpoint is gone, which is a reason to close, too.
-                    ending = orders.borrow().closing || orders.has_changed().is_err();
-                    self.check_credentials(orders.borrow().security.clone())?;
-                    ordered.set(next(orders));
                 }
             }
         }
@@ -225,15 +233,22 @@ impl Driver {
         }
     }
 
-    /// A peer in its handshake has proved nothing yet.
-    fn check_credentials(&mut self, security: Security) -> Result<(), Departure> {
-        let joined = self.joined.as_ref();
-        let credential = joined.map_or(&Credential::None, |joined| &joined.peer.info.credential);
-        if !security.still_admits(&self.security, credential) {
-            return Err(Departure::Revoked);
+    /// Whether to close.
+    fn obey(&mut self, orders: &mut watch::Receiver<Orders>) -> Result<bool, Departure> {
+        // Without its sender the endpoint is gone, which is a reason to close, too.
+        let is_gone = orders.has_changed().is_err();
+        let orders = orders.borrow_and_update();
+        // A peer in its handshake has proved nothing yet; `join` looks at what it has.
+        if let Some(joined) = &self.joined {
+            self.security = self.admit(&joined.peer.info.credential, &orders)?;
         }
-        self.security = security;
-        Ok(())
+        Ok(orders.closing || is_gone)
+    }
+
+    /// The security asked for now, if it lets in who has proved this under the one of the session.
+    fn admit(&self, proved: &Credential, orders: &Orders) -> Result<Security, Departure> {
+        let admitted = orders.security.still_admits(&self.security, proved);
+        admitted.then(|| orders.security.clone()).ok_or(Departure::Revoked)
     }
 
     fn refill(&mut self) {
@@ -285,6 +300,9 @@ impl Driver {
             let kept = self.outbox.take_back();
             joined.traffic.stalled(&joined.peer, kept);
         }
+        if self.work >= TURN_WORK {
+            return Poll::Ready(Ok(Step::Behind));
+        }
         let room = match self.session.wanted() {
             0 => self.room,
             // The announced length is believed only as far as bytes keep coming.
@@ -309,11 +327,21 @@ impl Driver {
         }
     }
 
-    fn take_in(&mut self, door: &Door<'_>, mut timer: Pin<&mut Sleep>) -> Result<(), Departure> {
+    /// Takes what has been read, or as much of it as is one turn's work.
+    fn take_in(
+        &mut self,
+        orders: &watch::Receiver<Orders>,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Result<(), Departure> {
         self.clock.heard = Instant::now();
         let outcome = loop {
+            if self.work >= TURN_WORK {
+                break Ok(());
+            }
+            self.work += FRAME_WORK;
             match self.session.receive(&mut self.input) {
                 Ok(Some(Event::Frame(frame))) => {
+                    self.work += frame.payload.len();
                     self.received.push(frame);
                     if self.received.len() >= BATCH_FRAMES_MAX {
                         self.deliver();
@@ -331,8 +359,9 @@ impl Driver {
                     self.clock.ttl = Some(Duration::from_millis(100) * u32::from(ttl));
                     timer.as_mut().reset(self.deadline());
                 }
+                Ok(Some(Event::PassedOver)) => self.work += PASSED_OVER_FRAMES * FRAME_WORK,
                 Ok(Some(Event::Ready(info))) => {
-                    self.join(info, door);
+                    self.join(info, &orders.borrow())?;
                     timer.as_mut().reset(self.deadline());
                 }
                 Ok(None) => break Ok(()),
@@ -360,17 +389,20 @@ impl Driver {
         }
     }
 
-    fn join(&mut self, info: PeerInfo, door: &Door<'_>) {
+    fn join(&mut self, info: PeerInfo, orders: &Orders) -> Result<(), Departure> {
+        self.security = self.admit(&info.credential, orders)?;
+        self.place.join()?;
         let peer = Arc::new(Peer {
-            id: door.id,
-            address: door.address.to_owned(),
+            id: self.place.id,
+            address: self.place.address.clone(),
             info,
-            wake: Arc::clone(door.wake),
+            wake: Arc::clone(&self.place.wake),
             dismissed: AtomicBool::new(false),
             is_urgent: AtomicBool::new(false),
         });
-        door.traffic.joined(&peer);
-        self.joined = Some(Joined { peer, traffic: Arc::clone(door.traffic), left: false });
+        self.traffic.joined(&peer);
+        self.joined = Some(Joined { peer, traffic: Arc::clone(&self.traffic), left: false });
+        Ok(())
     }
 
     /// An ERROR command is worth one try, not a wait.
@@ -434,11 +466,10 @@ impl Driver {
 }
 
 /// Returns when there are other orders than those last seen, or nobody to give any.
-async fn next(mut orders: watch::Receiver<Orders>) -> watch::Receiver<Orders> {
+async fn changed(mut orders: watch::Receiver<Orders>) {
     if orders.changed().await.is_err() {
         tracing::trace!("the endpoint was dropped");
     }
-    orders
 }
 
 /// An error with its cause, for one log line.
@@ -458,6 +489,10 @@ const ROOM_MAX: usize = 64 << 10;
 
 /// Frames handed on at a time.
 const BATCH_FRAMES_MAX: usize = 256;
+
+/// What is taken in before others have their turn, and what a frame costs beside its bytes.
+const TURN_WORK: usize = 256 << 10;
+const FRAME_WORK: usize = 64;
 
 /// Room for frames that an idle peer may keep.
 const IDLE_FRAMES_MAX: usize = 32;

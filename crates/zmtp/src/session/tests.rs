@@ -253,6 +253,14 @@ fn a_push_socket_drops_what_its_peers_say() {
 }
 
 #[test]
+fn what_means_nothing_is_an_event_once_in_a_thousand_frames() {
+    let rest = [&b"\0\x01x"[..], b"\x04\x05\x04PONG"].concat().repeat(PASSED_OVER_FRAMES);
+    let input = v3(1, &[READY_PULL, &rest].concat());
+    let want = [ready(SocketType::Pull, (3, 1), b""), Event::PassedOver, Event::PassedOver];
+    check(SocketType::Push, &input, (&want, None));
+}
+
+#[test]
 fn a_rep_socket_takes_every_frame() {
     let want = [ready(SocketType::Req, (3, 1), b""), frame(true, b""), frame(false, b"q")];
     check(SocketType::Rep, &v3(1, &[READY_REQ, b"\x01\0\0\x01q"].concat()), (&want, None));
