@@ -32,6 +32,7 @@ mod routing;
 mod shutdown;
 mod signs_of_life;
 mod slow_clients;
+mod stopped;
 mod stray_answers;
 mod torture;
 mod uploads;

@@ -167,10 +167,13 @@ impl Link {
     }
 
     /// Other limits from now on, for peers and requests that are there, too; `peers_max`,
-    /// `handshake_timeout`, `linger` and the heartbeat stay as they were bound.
+    /// `handshake_timeout` and `linger` stay as they were bound.
     pub fn adopt(&self, limits: LinkLimits) {
         let core = &self.shared.core;
         self.shared.sub.set_message_bytes_max(limits.message_bytes_max);
+        for endpoint in [&self.shared.push, &self.shared.sub] {
+            endpoint.set_heartbeat(limits.heartbeat());
+        }
         let effects = core.fleet().adopt(limits);
         core.carry_out(effects);
     }
@@ -263,10 +266,6 @@ async fn bind(
 }
 
 fn push_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Options {
-    let heartbeat = (!limits.heartbeat_interval.is_zero()).then_some(zmtp::Heartbeat {
-        interval: limits.heartbeat_interval,
-        timeout: limits.heartbeat_timeout,
-    });
     Options {
         local: zmtp::Local {
             socket: SocketType::Push,
@@ -278,7 +277,7 @@ fn push_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Op
         peers_max: limits.peers_max,
         handshakes_max: HANDSHAKES_MAX,
         handshake_timeout: limits.handshake_timeout,
-        heartbeat,
+        heartbeat: limits.heartbeat(),
         linger: limits.linger,
         ipc_mode: None,
     }
@@ -294,7 +293,6 @@ fn sub_options(spec: &LinkSpec, limits: &LinkLimits, security: &Security) -> Opt
             message_bytes_max: limits.message_bytes_max,
             ..push.local
         },
-        heartbeat: None,
         ..push
     }
 }

@@ -65,6 +65,10 @@ pub struct Limits {
     /// (`handler.retries`). 2: a rolling restart may hit a request twice, and one that kills its
     /// handlers must not kill them all.
     pub handler_retries: u32,
+    /// Silence after which a handler is asked whether it is still there; twice as long after that it
+    /// is taken for lost; none: never (`handler.heartbeat`). 10 s: a stopped process or a hung host
+    /// costs its clients half a minute, and no pause of a healthy one is that long.
+    pub handler_heartbeat: Option<Duration>,
     /// Largest reply message, in bytes (`handler.message_max`). 64 MiB: a generous page or image.
     pub handler_message_bytes_max: usize,
     /// To connect to a backend (`proxy.connect_timeout`). 5 s: two lost SYNs.
@@ -109,6 +113,7 @@ impl Default for Limits {
             handler_timeout: None,
             handler_pending_max: None,
             handler_retries: 2,
+            handler_heartbeat: Some(Duration::from_secs(10)),
             handler_message_bytes_max: 64 * 1024 * 1024,
             proxy_connect_deadline: Duration::from_secs(5),
             proxy_response_deadline: Duration::from_secs(60),

@@ -384,7 +384,10 @@ fn is_upload(framing: Framing, terms: Terms<'_>) -> bool {
 }
 
 fn link_limits(limits: &Limits, options: &Options) -> LinkLimits {
+    let heartbeat = limits.handler_heartbeat.unwrap_or_default();
     LinkLimits {
+        heartbeat_interval: heartbeat,
+        heartbeat_timeout: 2 * heartbeat,
         pending_max: limits.handler_pending_max.unwrap_or(usize::MAX),
         retries: limits.handler_retries,
         balance: match options.handler_balance {

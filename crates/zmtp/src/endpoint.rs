@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::fault::EndpointFault;
 use crate::listener::{self, Listener};
 use crate::mechanism::Security;
-use crate::options::Options;
+use crate::options::{Heartbeat, Options};
 use crate::peer::{self, Orders, Shared, Traffic};
 use crate::refusals::Refusals;
 use crate::spec::Spec;
@@ -54,6 +54,11 @@ impl Endpoint {
     /// The longest frame taken from now on, from peers already connected, too.
     pub fn set_message_bytes_max(&self, max: usize) {
         self.message_bytes_max.store(max, Ordering::Relaxed);
+    }
+
+    /// When silent peers are asked and taken for lost from now on, those already connected, too.
+    pub fn set_heartbeat(&self, heartbeat: Option<Heartbeat>) {
+        self.orders.send_modify(|orders| orders.heartbeat = heartbeat);
     }
 
     /// What peers must prove from now on. Those connected that it would not have let in as it did
@@ -101,7 +106,8 @@ pub async fn connect(
 }
 
 fn orders(options: &Options) -> Orders {
-    Orders { closing: false, security: options.local.security.clone() }
+    let heartbeat = options.heartbeat;
+    Orders { closing: false, heartbeat, security: options.local.security.clone() }
 }
 
 struct Server {

@@ -25,7 +25,8 @@ pub struct Options {
     pub ipc_mode: Option<u32>,
 }
 
-/// PING to silent peers, which only ZMTP 3.1 has; older ones are watched by TCP keep-alive alone.
+/// PING to silent peers, which only ZMTP 3.1 has; older ones, and those that have never answered one,
+/// are watched by TCP keep-alive alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Silence after which a PING is sent.

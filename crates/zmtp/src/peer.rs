@@ -1,11 +1,13 @@
 //! A peer as its endpoint's owner sees it, and what the owner is told of it.
 
+mod clock;
 mod driver;
 
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -14,7 +16,7 @@ use crate::admission::Admission;
 use crate::fault::ProtocolFault;
 use crate::frame::Frame;
 use crate::mechanism::{Credential, Security};
-use crate::options::Options;
+use crate::options::{Heartbeat, Options};
 use crate::refusals::Refusals;
 use crate::session::{Oversized, PeerInfo};
 
@@ -138,6 +140,8 @@ pub(crate) struct Shared {
 pub(crate) struct Orders {
     pub(crate) closing: bool,
     /// Begins as the options have it.
+    pub(crate) heartbeat: Option<Heartbeat>,
+    /// Begins as the options have it.
     pub(crate) security: Security,
 }
 
@@ -159,6 +163,16 @@ pub trait Traffic: Debug + Send + Sync + 'static {
 
     /// The frames of one read, at least one; what is left in the vector is dropped.
     fn received(&self, _peer: &Peer, _frames: &mut Vec<Frame>) {}
+
+    /// Whether the peer may not be able to answer a PING sent now, though it is well.
+    fn is_excused(&self, _peer: &Peer) -> bool {
+        false
+    }
+
+    /// When the peer was last known to be well by other signs than what it says on this connection.
+    fn last_sign(&self, _peer: &Peer) -> Option<Instant> {
+        None
+    }
 
     /// Whether a message over the limit is passed over, with a call of `oversized`, instead of
     /// ending its connection.

@@ -58,6 +58,8 @@ pub enum Event {
         /// Tenths of a second.
         ttl: u16,
     },
+    /// The peer has answered a PING.
+    Pong,
     /// A frame longer than is taken; its bytes are passed over.
     Oversized(Oversized),
     /// A thousand frames that mean nothing here have been read; there may be more behind them. So
@@ -395,10 +397,10 @@ impl Session {
                 self.pong = Some(context);
                 Ok(Some(Event::Ping { ttl }))
             }
+            Command::Pong(_) => Ok(Some(Event::Pong)),
             Command::Error(reason) => Err(reported(&reason)),
             Command::Ready(_)
             | Command::Welcome
-            | Command::Pong(_)
             | Command::Subscribe(_)
             | Command::Cancel(_)
             | Command::Unknown => Ok(None),

@@ -2,6 +2,7 @@
 //! argument.
 
 mod abandoned;
+mod expiry;
 mod farewell;
 mod hopeless;
 mod notices;
@@ -22,6 +23,7 @@ use zmtp::PeerId;
 use self::farewell::Farewell;
 use self::notices::Notices;
 use self::orphans::Orphans;
+pub(super) use self::orphans::Parting;
 use self::overdue::Trust;
 use self::queues::Need;
 use super::events::{Delivery, Holders, NotSent, Notice, Outgoing, Standing, Tag, Undelivered};
@@ -73,6 +75,12 @@ struct Lane<H> {
     /// Requests in the queue, in the batch and held.
     pending: usize,
     sent: u64,
+    /// How many messages it has been given, and which of them it is known to have taken from its
+    /// own queue, because it has answered it.
+    given: u64,
+    consumed: u64,
+    /// When it last began to answer.
+    answered: Option<Instant>,
     since: Instant,
     latencies: Latencies,
     farewell: Farewell,
@@ -198,12 +206,16 @@ impl<H: Clone> Fleet<H> {
                 continue;
             }
             let took = now.saturating_duration_since(entry.given);
-            let place = entry.place;
+            let (place, number, is_contested) = (entry.place, entry.number, entry.is_contested);
             self.latencies.record(took);
             if let Place::Batch(index) | Place::Held(index) = place
                 && let Some(lane) = &mut self.lanes[index]
             {
                 lane.latencies.record(took);
+                if !is_contested {
+                    lane.consumed = lane.consumed.max(number);
+                    lane.answered = Some(now);
+                }
             }
         }
     }
@@ -243,6 +255,9 @@ impl<H: Clone> Fleet<H> {
             held: Ends::default(),
             pending: 0,
             sent: 0,
+            given: 0,
+            consumed: 0,
+            answered: None,
             since: now,
             latencies: Latencies::default(),
             farewell: Farewell::None,
@@ -282,12 +297,14 @@ impl<H: Clone> Fleet<H> {
         let mut bytes = 0;
         while lane.batch.len() < BATCH_MESSAGES_MAX && bytes < BATCH_BYTES_MAX {
             let Some(item) = lane.queue.pop_front() else { break };
+            lane.given += 1;
             match item {
                 Item::Notice(notice) => give(Given::Notice(notice)),
                 Item::Entry(key) => {
                     let Some(entry) = self.ledger.get_mut(key) else { continue };
                     entry.place = Place::Batch(index);
                     entry.given = now;
+                    entry.number = lane.given;
                     bytes += entry.message.len();
                     give(Given::Message(entry.message.clone()));
                     if let Delivery::Request { tag, .. } = entry.delivery {
@@ -324,8 +341,26 @@ impl<H: Clone> Fleet<H> {
         effects
     }
 
-    /// The peer is gone, after the first `written` messages of its batch.
-    pub(super) fn left(&mut self, peer: PeerId, written: usize, now: Instant) -> Effects<H> {
+    /// Whether the queue of the peer's own ZeroMQ may be full: libzmq then leaves a PING unread.
+    pub(super) fn may_be_full(&self, peer: PeerId) -> bool {
+        let lane = self.lane_of.get(&peer).and_then(|&index| self.lanes[index].as_ref());
+        lane.is_some_and(|lane| lane.given - lane.consumed > UNREAD_MAX)
+    }
+
+    /// When the peer was last known to be well by what it has answered.
+    pub(super) fn last_sign(&self, peer: PeerId) -> Option<Instant> {
+        self.lanes[*self.lane_of.get(&peer)?].as_ref()?.answered
+    }
+
+    /// The peer is gone, after the first `written` messages of its batch; `how` it went says who may
+    /// still answer what it had.
+    pub(super) fn left(
+        &mut self,
+        peer: PeerId,
+        written: usize,
+        how: Parting,
+        now: Instant,
+    ) -> Effects<H> {
         let mut effects = Effects::default();
         let Some(index) = self.lane_of.remove(&peer) else { return effects };
         self.settle(index, written);
@@ -334,12 +369,12 @@ impl<H: Clone> Fleet<H> {
         let mut unwritten = mem::take(&mut lane.batch);
         unwritten.extend(mem::take(&mut lane.queue));
         let mut next = lane.held.first;
-        self.orphans.departed(now);
+        self.orphans.departed(now, how);
         while let Some(key) = next {
             let Some(entry) = self.ledger.get(key) else { break };
             next = entry.next_of_peer();
             if matches!(entry.place, Place::Held(_)) {
-                self.orphan(key, now);
+                self.orphan(key, how, now);
             }
         }
         self.settle_orphans(now, &mut effects);
@@ -348,55 +383,6 @@ impl<H: Clone> Fleet<H> {
         effects.arm = true;
         self.drain(&mut effects);
         effects
-    }
-
-    /// Gives up what has waited for too long, and what nobody will answer any more.
-    pub(super) fn expire(&mut self, now: Instant) -> Effects<H> {
-        let mut effects = Effects::default();
-        self.settle_orphans(now, &mut effects);
-        self.settle_hopeless(now, &mut effects);
-        self.drain(&mut effects);
-        let why = if self.lane_of.is_empty() { Undelivered::NoHandler } else { Undelivered::Busy };
-        let due = |accepted: Instant| now.duration_since(accepted) >= self.limits.queue_timeout;
-        let mut late: Vec<Key> = Vec::new();
-        // What came back is not in order of time; what was sent is.
-        self.returned.retain(|&key| match self.ledger.get(key) {
-            Some(entry) if due(entry.accepted) => {
-                late.push(key);
-                false
-            }
-            entry => entry.is_some(),
-        });
-        while let Some(&(_, key)) = self.waiting.front() {
-            if self.ledger.get(key).is_some_and(|entry| !due(entry.accepted)) {
-                break;
-            }
-            self.waiting.pop_front();
-            late.push(key);
-        }
-        for key in late {
-            let Some(entry) = self.ledger.get(key) else { continue };
-            let has_lost_its_peer = entry.retries > 0 && !entry.is_contested;
-            let why = if has_lost_its_peer { Undelivered::Stranded } else { why };
-            self.stats.timeouts += 1;
-            self.give_up(key, why, &mut effects);
-        }
-        self.drain(&mut effects);
-        effects
-    }
-
-    /// When `expire` has something to do.
-    pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let soonest = self.next_orphan().into_iter().chain(self.next_hopeless()).min();
-        if self.waiting_count == 0 {
-            return soonest;
-        }
-        let accepted = |key: Key| self.ledger.get(key).map(|entry| entry.accepted);
-        let oldest = self.returned.iter().filter_map(|&key| accepted(key)).min();
-        let front = self.waiting.iter().find_map(|&(_, key)| accepted(key));
-        let oldest = oldest.into_iter().chain(front).min();
-        let late = oldest.map(|oldest| oldest + self.limits.queue_timeout);
-        soonest.into_iter().chain(late).min()
     }
 
     /// Takes nothing more.
@@ -555,6 +541,10 @@ impl<H: Clone> Lane<H> {
 /// peer which stops reading does not hold much.
 const BATCH_MESSAGES_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Messages that may lie unread in a peer's own queue, of which libzmq's holds 1000 unless it is told
+/// otherwise.
+const UNREAD_MAX: u64 = 500;
 
 #[cfg(test)]
 mod tests;

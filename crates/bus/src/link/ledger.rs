@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) accepted: Instant,
     /// Since when its peer has it.
     pub(super) given: Instant,
+    /// Which of the messages that its peer was given it is.
+    pub(super) number: u64,
     /// Since when its answer may be one that is lost.
     pub(super) lapsed: Option<Instant>,
     pub(super) retries: u32,
@@ -136,6 +138,7 @@ impl Ledger {
             place: Place::Waiting,
             accepted: now,
             given: now,
+            number: 0,
             lapsed: None,
             retries: 0,
             is_torn: false,

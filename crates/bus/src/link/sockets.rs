@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use zmtp::{Departure, Frame, Oversized, Peer, PeerId, Seldom, Traffic};
 
 use super::events::LinkEvents;
-use super::fleet::{Effects, Fleet, Given};
+use super::fleet::{Effects, Fleet, Given, Parting};
 use super::spec::LinkLimits;
 use super::stats::{LinkStats, PeerName};
 
@@ -120,6 +120,14 @@ impl Traffic for PushSide {
         self.0.carry_out(effects);
     }
 
+    fn is_excused(&self, peer: &Peer) -> bool {
+        self.0.fleet().may_be_full(peer.id())
+    }
+
+    fn last_sign(&self, peer: &Peer) -> Option<Instant> {
+        self.0.fleet().last_sign(peer.id())
+    }
+
     fn can_take_back(&self) -> bool {
         true
     }
@@ -130,10 +138,14 @@ impl Traffic for PushSide {
     }
 
     fn left(&self, peer: &Peer, written: usize, why: &Departure) {
-        let effects = self.0.fleet().left(peer.id(), written, Instant::now());
+        let effects = self.0.fleet().left(peer.id(), written, parting(why), Instant::now());
         tracing::info!(peer = peer.name(), %why, "handler disconnected");
         self.0.carry_out(effects);
     }
+}
+
+fn parting(why: &Departure) -> Parting {
+    if matches!(why, Departure::Silent) { Parting::Silent } else { Parting::Closed }
 }
 
 /// SUB: replies come in.
@@ -176,10 +188,10 @@ impl Traffic for SubSide {
         }
     }
 
-    fn left(&self, peer: &Peer, _written: usize, _why: &Departure) {
+    fn left(&self, peer: &Peer, _written: usize, why: &Departure) {
         self.0.publishers().remove(&peer.id());
         self.0.events.fell_silent(peer.id());
-        let effects = self.0.fleet().publisher_left(Instant::now());
+        let effects = self.0.fleet().publisher_left(parting(why), Instant::now());
         self.0.carry_out(effects);
     }
 }

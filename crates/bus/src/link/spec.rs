@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zmtp::Heartbeat;
+
 /// A handler row: where the two sockets are bound and what they are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkSpec {
@@ -63,15 +65,23 @@ pub struct LinkLimits {
     pub peers_max: usize,
     /// From accept to the end of the handshake. 10 s.
     pub handshake_timeout: Duration,
-    /// Silence after which a handler that speaks ZMTP 3.1 is sent a PING; zero never. Zero: libzmq
-    /// does not read PING while its receive queue (1000 messages unless told otherwise) is full, so
-    /// this is for those who keep `pending_max` below that, and then finds hung hosts and stopped
-    /// processes. TCP keep-alive finds dead hosts in any case.
+    /// Silence after which a handler that speaks ZMTP 3.1 is sent a PING on either socket; zero never.
+    /// One that may have 500 messages unread is not: libzmq does not look at a PING while its receive
+    /// queue (1000 messages unless told otherwise) is full. TCP keep-alive finds dead hosts in any
+    /// case. Zero.
     pub heartbeat_interval: Duration,
-    /// Silence after that PING at which the handler is taken for lost. 30 s.
+    /// Silence after that PING at which a handler that has answered one before is taken for lost, and
+    /// what it had with it. 30 s.
     pub heartbeat_timeout: Duration,
     /// How long `close` goes on writing what is queued. 1 s.
     pub linger: Duration,
+}
+
+impl LinkLimits {
+    pub(super) fn heartbeat(&self) -> Option<Heartbeat> {
+        let (interval, timeout) = (self.heartbeat_interval, self.heartbeat_timeout);
+        (!interval.is_zero()).then_some(Heartbeat { interval, timeout })
+    }
 }
 
 impl Default for LinkLimits {

@@ -131,6 +131,14 @@ pub const SETTINGS: &[Setting] = &[
         "file with the server's secret key, as m2sh keygen writes it"
     ),
     setting!(
+        "handler.heartbeat",
+        "seconds",
+        "10",
+        Effect::Time(0, MONTH, |s, time| s.limits.handler_heartbeat =
+            (!time.is_zero()).then_some(time)),
+        "silence after which a handler is asked whether it is there, and lost when it is silent twice as long again; no pause of a healthy one is that long; 0: off"
+    ),
+    setting!(
         "handler.max_pending",
         "requests",
         "0",

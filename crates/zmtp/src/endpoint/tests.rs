@@ -247,20 +247,37 @@ async fn a_ping_is_answered_and_its_ttl_kept() {
 }
 
 #[tokio::test]
-async fn a_silent_peer_is_asked_then_cut_unless_it_is_old() {
+async fn a_silent_peer_is_cut_if_it_is_known_to_answer() {
     let mut options = options(SocketType::Push);
     let beat = Duration::from_millis(50);
-    options.heartbeat = Some(Heartbeat { interval: beat, timeout: 10 * beat });
+    options.heartbeat = Some(Heartbeat { interval: beat, timeout: 4 * beat });
+    let ping = b"\x04\x07\x04PING\0\0";
     let mut bound = bound("tcp://127.0.0.1:*", options).await;
     let mut old = bound.peer(0, "PULL").await;
-    let mut mute = bound.peer(1, "PULL").await;
-    read_to(&mut mute, b"\x04\x07\x04PING\0\0").await;
+    let dial = async |bound: &mut Bound| {
+        let mut stream = bound.dial().await;
+        stream.write_all(&hello(1, "PULL")).await.unwrap();
+        read_to(&mut stream, ping).await;
+        assert!(matches!(bound.next().await, Heard::Joined(_)));
+        stream
+    };
+    let mut ignorant = dial(&mut bound).await;
+    let mut mute = dial(&mut bound).await;
     mute.write_all(b"\x04\x05\x04PONG").await.unwrap();
-    read_to(&mut mute, b"\x04\x07\x04PING\0\0").await;
+    read_to(&mut mute, ping).await;
     assert_eq!(bound.next().await, Heard::Left(0, "Silent".into()));
     assert_eq!(read_end(&mut mute).await, b"");
-    let nothing = timeout(Duration::from_millis(1), old.read_u8()).await;
-    assert!(nothing.is_err(), "a 3.0 peer is not sent PING");
+    for (stream, why) in [
+        (&mut old, "a 3.0 peer is not sent PING"),
+        (&mut ignorant, "who has not answered one gets no other, and stays"),
+    ] {
+        let nothing = timeout(Duration::from_millis(1), stream.read_u8()).await;
+        assert!(nothing.is_err(), "{why}");
+    }
+    bound.endpoint.set_heartbeat(None);
+    let mut unasked = bound.peer(1, "PULL").await;
+    let nothing = timeout(2 * beat, unasked.read_u8()).await;
+    assert!(nothing.is_err(), "it is off");
 }
 
 #[tokio::test]

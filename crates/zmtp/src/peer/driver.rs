@@ -13,11 +13,12 @@ use tokio::sync::watch;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::clock::{Clock, Due};
 use super::{Departure, Orders, Peer, Shared, Traffic};
 use crate::admission::Place;
 use crate::frame::Frame;
 use crate::mechanism::{Credential, Security};
-use crate::options::Options;
+use crate::options::{Heartbeat, Options};
 use crate::outbox::Outbox;
 use crate::session::{Event, Local, PASSED_OVER_FRAMES, PeerInfo, Session};
 use crate::stream::Stream;
@@ -34,7 +35,7 @@ pub(crate) async fn run(
     if let Err(error) = stream.tune() {
         tracing::debug!(address, %error, "cannot tune the connection");
     }
-    let security = orders.borrow_and_update().security.clone();
+    let Orders { security, heartbeat, .. } = orders.borrow_and_update().clone();
     let local = Local { security: security.clone(), ..options.local.clone() };
     let mut session = Session::new(Arc::new(local));
     if traffic.passes_over() {
@@ -53,7 +54,8 @@ pub(crate) async fn run(
         supplied: Vec::new(),
         work: 0,
         joined: None,
-        clock: Clock::start(),
+        clock: Clock::start(Instant::now()),
+        heartbeat,
         options,
         message_bytes_max,
     };
@@ -131,24 +133,9 @@ struct Driver {
     work: usize,
     joined: Option<Joined>,
     clock: Clock,
+    heartbeat: Option<Heartbeat>,
     options: Arc<Options>,
     message_bytes_max: Arc<AtomicUsize>,
-}
-
-#[derive(Debug)]
-struct Clock {
-    accepted: Instant,
-    heard: Instant,
-    pinged: Option<Instant>,
-    /// What the peer asked for in its PING.
-    ttl: Option<Duration>,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let now = Instant::now();
-        Self { accepted: now, heard: now, pinged: None, ttl: None }
-    }
 }
 
 enum Step {
@@ -173,6 +160,7 @@ impl Driver {
             // Asked and not waited for: a peer that never stops sending leaves no turn for that.
             if !ending && !matches!(orders.has_changed(), Ok(false)) {
                 ending = self.obey(&mut orders)?;
+                timer.as_mut().reset(self.deadline());
                 ordered.set(changed(orders.clone()));
             }
             self.refill();
@@ -238,6 +226,7 @@ impl Driver {
         // Without its sender the endpoint is gone, which is a reason to close, too.
         let is_gone = orders.has_changed().is_err();
         let orders = orders.borrow_and_update();
+        self.heartbeat = orders.heartbeat;
         // A peer in its handshake has proved nothing yet; `join` looks at what it has.
         if let Some(joined) = &self.joined {
             self.security = self.admit(&joined.peer.info.credential, &orders)?;
@@ -293,6 +282,11 @@ impl Driver {
             }
             wrote = true;
         }
+        if wrote && self.clock.has_unsent_ping() {
+            // What the session has not handed out yet is not among it.
+            let all = self.outbox.is_empty() && !self.session.has_output();
+            self.clock.wrote(all, Instant::now());
+        }
         if stalled
             && let Some(joined) = &self.joined
             && joined.traffic.can_take_back()
@@ -333,7 +327,7 @@ impl Driver {
         orders: &watch::Receiver<Orders>,
         mut timer: Pin<&mut Sleep>,
     ) -> Result<(), Departure> {
-        self.clock.heard = Instant::now();
+        self.clock.heard(Instant::now());
         let outcome = loop {
             if self.work >= TURN_WORK {
                 break Ok(());
@@ -354,9 +348,13 @@ impl Driver {
                         joined.traffic.oversized(&joined.peer, &oversized);
                     }
                 }
-                Ok(Some(Event::Ping { ttl: 0 })) => self.clock.ttl = None,
+                Ok(Some(Event::Ping { ttl: 0 })) => self.clock.live_for(None),
                 Ok(Some(Event::Ping { ttl })) => {
-                    self.clock.ttl = Some(Duration::from_millis(100) * u32::from(ttl));
+                    self.clock.live_for(Some(Duration::from_millis(100) * u32::from(ttl)));
+                    timer.as_mut().reset(self.deadline());
+                }
+                Ok(Some(Event::Pong)) => {
+                    self.clock.answered();
                     timer.as_mut().reset(self.deadline());
                 }
                 Ok(Some(Event::PassedOver)) => self.work += PASSED_OVER_FRAMES * FRAME_WORK,
@@ -423,45 +421,30 @@ impl Driver {
         let Some(joined) = &self.joined else {
             return if self.deadline() <= now { Err(Departure::HandshakeTimeout) } else { Ok(()) };
         };
-        if self.clock.ttl.is_some_and(|ttl| self.clock.heard + ttl <= now) {
-            return Err(Departure::Silent);
+        if let Some(sign) = joined.traffic.last_sign(&joined.peer) {
+            self.clock.heard(sign.into());
         }
-        let Some(heartbeat) = self.options.heartbeat else { return Ok(()) };
-        match self.clock.pinged {
-            Some(pinged) if pinged < self.clock.heard => self.clock.pinged = None,
-            Some(pinged) if pinged + heartbeat.timeout <= now => return Err(Departure::Silent),
-            Some(_) => {}
-            None if self.clock.heard + heartbeat.interval > now => {}
-            None if joined.peer.info.version >= (3, 1) => {
-                self.session.ping();
-                self.clock.pinged = Some(now);
-            }
-            None => {}
+        let excused = || joined.traffic.is_excused(&joined.peer);
+        match self.clock.due(self.heartbeat(), excused, now) {
+            Due::Nothing => {}
+            Due::Ping => self.session.ping(),
+            Due::End => return Err(Departure::Silent),
         }
         Ok(())
     }
 
     /// When `on_time` has something to decide; it may come early, never late.
     fn deadline(&self) -> Instant {
-        let heard = self.clock.heard;
-        let Some(joined) = &self.joined else {
-            return self.clock.accepted + self.options.handshake_timeout;
-        };
-        let beat = match self.options.heartbeat {
-            Some(heartbeat) if joined.peer.info.version >= (3, 1) => {
-                Some(self.clock.pinged.map_or(heard + heartbeat.interval, |pinged| {
-                    if pinged < heard {
-                        heard + heartbeat.interval
-                    } else {
-                        pinged + heartbeat.timeout
-                    }
-                }))
-            }
-            _ => None,
-        };
-        let ttl = self.clock.ttl.map(|ttl| heard + ttl);
-        let soonest = beat.into_iter().chain(ttl).min();
-        soonest.unwrap_or_else(|| Instant::now() + NEVER)
+        if self.joined.is_none() {
+            return self.clock.handshake_end(self.options.handshake_timeout);
+        }
+        self.clock.next(self.heartbeat()).unwrap_or_else(|| Instant::now() + NEVER)
+    }
+
+    /// Older peers would take a PING for an error.
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        let joined = self.joined.as_ref();
+        self.heartbeat.filter(|_| joined.is_some_and(|it| it.peer.info.version >= (3, 1)))
     }
 }
 

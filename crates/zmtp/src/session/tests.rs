@@ -239,6 +239,7 @@ fn frames_and_heartbeats() {
         frame(true, b"ab"),
         frame(false, b"x"),
         Event::Ping { ttl: 10 },
+        Event::Pong,
         frame(false, b"ab"),
     ];
     let out = check(SocketType::Sub, &input, (&want, None));
@@ -254,7 +255,7 @@ fn a_push_socket_drops_what_its_peers_say() {
 
 #[test]
 fn what_means_nothing_is_an_event_once_in_a_thousand_frames() {
-    let rest = [&b"\0\x01x"[..], b"\x04\x05\x04PONG"].concat().repeat(PASSED_OVER_FRAMES);
+    let rest = [&b"\0\x01x"[..], b"\x04\x05\x04JOIN"].concat().repeat(PASSED_OVER_FRAMES);
     let input = v3(1, &[READY_PULL, &rest].concat());
     let want = [ready(SocketType::Pull, (3, 1), b""), Event::PassedOver, Event::PassedOver];
     check(SocketType::Push, &input, (&want, None));

@@ -21,7 +21,7 @@ impl<H: Clone> Fleet<H> {
             // On its way to a second peer, while the first, which has left, does answer.
             if self.ledger.get(key).is_some_and(|entry| entry.retries > 0 && entry.is_unwritten()) {
                 self.unqueue(key);
-                self.orphan(key, now);
+                self.orphan(key, Parting::Closed, now);
                 effects.arm = true;
             }
             if let Some(entry) = self.ledger.get_mut(key) {
@@ -52,7 +52,7 @@ impl<H: Clone> Fleet<H> {
     }
 
     /// From wherever it is to those whose peer has left.
-    pub(super) fn orphan(&mut self, key: Key, now: Instant) {
+    pub(super) fn orphan(&mut self, key: Key, how: Parting, now: Instant) {
         self.detach(key);
         let Some(entry) = self.ledger.get_mut(key) else { return };
         entry.place = Place::Orphaned;
@@ -60,7 +60,7 @@ impl<H: Clone> Fleet<H> {
         self.orphans.count += 1;
         // With no publisher but those of the peers that are there, it never had one.
         let is_silent = self.orphans.publishers <= self.lane_of.len() && !has_begun;
-        let departure = self.orphans.departed(now);
+        let departure = self.orphans.departed(now, how);
         departure.is_lost |= is_silent;
         departure.keys.push_back(key);
     }
@@ -75,13 +75,16 @@ impl<H: Clone> Fleet<H> {
         self.orphans.silent_since = None;
     }
 
-    /// A peer that sends answers has left: most likely it is who has left the requests, too.
-    pub(in crate::link) fn publisher_left(&mut self, now: Instant) -> Effects<H> {
+    /// A peer that sends answers has left: most likely it is who has left the requests, too. One that
+    /// was silent is not looked for among those: they are found silent by themselves.
+    pub(in crate::link) fn publisher_left(&mut self, how: Parting, now: Instant) -> Effects<H> {
         self.orphans.publishers = self.orphans.publishers.saturating_sub(1);
         if self.orphans.publishers == 0 {
             self.orphans.silent_since = Some(now);
         }
-        self.orphans.silenced.push(now);
+        if how == Parting::Closed {
+            self.orphans.silenced.push(now);
+        }
         let mut effects = Effects { arm: true, ..Effects::default() };
         self.settle_orphans(now, &mut effects);
         self.drain(&mut effects);
@@ -156,6 +159,15 @@ impl<H: Clone> Fleet<H> {
     }
 }
 
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::link) enum Parting {
+    /// The peer closed it, or it broke.
+    Closed,
+    /// The peer did not answer any more: whoever it is has stopped, with all its connections.
+    Silent,
+}
+
 /// Who has left, and what.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
@@ -174,18 +186,19 @@ pub(super) struct Orphans {
 #[derive(Debug)]
 pub(super) struct Departure {
     left: Instant,
+    how: Parting,
     /// May hold keys of entries that are gone, or elsewhere.
     keys: VecDeque<Key>,
-    /// Its publisher has left, too.
+    /// Its publisher has left, too, or can't answer any more.
     is_lost: bool,
 }
 
 impl Orphans {
     /// The departure of now.
-    pub(super) fn departed(&mut self, now: Instant) -> &mut Departure {
-        if self.departures.last().is_none_or(|last| last.left != now) {
-            let (keys, is_lost) = (VecDeque::new(), false);
-            self.departures.push(Departure { left: now, keys, is_lost });
+    pub(super) fn departed(&mut self, now: Instant, how: Parting) -> &mut Departure {
+        if self.departures.last().is_none_or(|last| (last.left, last.how) != (now, how)) {
+            let (keys, is_lost) = (VecDeque::new(), how == Parting::Silent);
+            self.departures.push(Departure { left: now, how, keys, is_lost });
         }
         self.departures.last_mut().expect("it was pushed")
     }

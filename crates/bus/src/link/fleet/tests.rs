@@ -98,7 +98,7 @@ impl Table {
     }
 
     fn leave(&mut self, peer: PeerId, written: usize) {
-        let effects = self.fleet.left(peer, written, self.at(2));
+        let effects = self.fleet.left(peer, written, Parting::Closed, self.at(2));
         self.note(effects);
     }
 
@@ -807,7 +807,7 @@ fn a_handler_that_still_publishes_keeps_its_requests() {
     assert_eq!(t.fallen, [(6, Undelivered::PeerLost)], "one may not be sent twice");
     assert_eq!(t.take(2), "1 3 5 2");
     assert_eq!(t.stats().orphaned, 1, "an answer that has begun may take longer");
-    let effects = t.fleet.publisher_left(t.at(100));
+    let effects = t.fleet.publisher_left(Parting::Closed, t.at(100));
     t.note(effects);
     t.expire(101);
     assert_eq!(t.fallen[1..], [(4, Undelivered::PeerLost)]);
@@ -849,21 +849,21 @@ fn a_publisher_that_leaves_is_that_of_the_peer_that_left_with_it() {
         assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["0", "1", "2"]);
         let at = |t: &Table, millis| t.start + Duration::from_millis(millis);
         // 1 ends in good order; 2 is killed; 4, which has nothing, is killed at the same time.
-        let effects = t.fleet.left(1, 1, at(&t, 0));
+        let effects = t.fleet.left(1, 1, Parting::Closed, at(&t, 0));
         t.note(effects);
         if publisher_first {
-            let effects = t.fleet.publisher_left(at(&t, 4990));
+            let effects = t.fleet.publisher_left(Parting::Closed, at(&t, 4990));
             t.note(effects);
         }
         for (peer, millis) in [(2, 5000), (4, 5010)] {
-            let effects = t.fleet.left(peer, 1, at(&t, millis));
+            let effects = t.fleet.left(peer, 1, Parting::Closed, at(&t, millis));
             t.note(effects);
         }
         if !publisher_first {
-            let effects = t.fleet.publisher_left(at(&t, 5001));
+            let effects = t.fleet.publisher_left(Parting::Closed, at(&t, 5001));
             t.note(effects);
         }
-        let effects = t.fleet.publisher_left(at(&t, 5011));
+        let effects = t.fleet.publisher_left(Parting::Closed, at(&t, 5011));
         t.note(effects);
         t.expire(6);
         assert_eq!(t.take(3), "1", "{publisher_first}");
@@ -1088,7 +1088,7 @@ fn after_a_lost_answer_what_peers_had_is_not_waited_for_without_end() {
 #[test]
 fn while_nobody_publishes_no_request_is_waited_for_without_end() {
     let gone = |t: &mut Table, second| {
-        let effects = t.fleet.publisher_left(t.at(second));
+        let effects = t.fleet.publisher_left(Parting::Closed, t.at(second));
         t.note(effects);
     };
     // When publishers come and go, what is given up when, and what is not.
@@ -1127,4 +1127,59 @@ fn while_nobody_publishes_no_request_is_waited_for_without_end() {
         let stats = t.stats();
         assert_eq!((stats.lost, stats.open, stats.peers[0].pending), (2, 0, 0), "{case}");
     }
+}
+
+#[test]
+fn who_has_stopped_is_not_waited_for_though_its_publisher_seems_to_be_there() {
+    for publisher_first in [false, true] {
+        let mut t = table(LinkLimits::default());
+        for peer in 1..=3 {
+            t.join(peer);
+            t.fleet.publisher_joined();
+        }
+        t.requests(0..6);
+        assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["0 3", "1 4", "2 5"]);
+        t.begin(3);
+        // The second one ends in good order, and still answers what it has.
+        t.leave(2, 2);
+        let publisher_left = |t: &mut Table| {
+            let effects = t.fleet.publisher_left(Parting::Silent, t.at(9));
+            t.note(effects);
+        };
+        if publisher_first {
+            publisher_left(&mut t);
+        }
+        let effects = t.fleet.left(1, 2, Parting::Silent, t.at(9));
+        t.note(effects);
+        assert_eq!(t.fleet.next_expiry(), Some(t.at(9) + Duration::from_millis(500)));
+        t.expire(10);
+        assert_eq!(t.take(3), "0");
+        assert_eq!(t.fallen, [(3, Undelivered::PeerLost)]);
+        if !publisher_first {
+            publisher_left(&mut t);
+        }
+        t.expire(11);
+        assert_eq!((t.take(3).as_str(), t.stats().orphaned), ("", 2), "whose publisher is there");
+        t.expire(62);
+        assert_eq!(t.take(3), "1 4");
+    }
+}
+
+#[test]
+fn a_peer_that_may_have_too_much_unread_is_known() {
+    let mut t = table(LinkLimits::default());
+    t.join(1);
+    for conn in 0..500 {
+        t.send(message(conn), 0).unwrap();
+    }
+    while !t.take(1).is_empty() {}
+    assert!(!t.fleet.may_be_full(1));
+    t.requests([1000, 1001]);
+    t.take(1);
+    assert!(t.fleet.may_be_full(1));
+    assert_eq!(t.fleet.last_sign(1), None);
+    t.answer(1000);
+    assert_eq!(t.fleet.last_sign(1), Some(t.at(3)));
+    assert!(!t.fleet.may_be_full(1), "it has taken all that went before this one");
+    assert!(!t.fleet.may_be_full(7), "there is no such peer");
 }
