@@ -6,24 +6,24 @@ use super::Value;
 
 /// Appends `LENGTH:bytes,`.
 pub fn write_bytes(out: &mut BytesMut, bytes: &[u8]) {
-    let mut digits = [0; DECIMAL_MAX];
-    let length = decimal(to_u64(bytes.len()), &mut digits);
-    out.reserve(length.len().saturating_add(bytes.len()).saturating_add(2));
-    out.extend_from_slice(length);
-    out.put_u8(b':');
-    out.extend_from_slice(bytes);
-    out.put_u8(b',');
+    write_payload(out, bytes, b',');
 }
 
 /// Appends an integer, `2:42#`.
 pub fn write_integer(out: &mut BytesMut, number: i64) {
-    write_text(out, &number.to_string(), b'#');
+    // A sign, and the digits at the end.
+    let mut text = [b'-'; 1 + DECIMAL_MAX];
+    let magnitude = |digits| decimal(number.unsigned_abs(), digits).len();
+    let digits = text.last_chunk_mut().map_or(0, magnitude);
+    let length = digits.saturating_add(usize::from(number < 0));
+    let start = text.len().saturating_sub(length);
+    write_payload(out, text.get(start..).unwrap_or_default(), b'#');
 }
 
 /// Appends a float in the shortest form that reads back equal; what is not finite becomes null.
 pub fn write_float(out: &mut BytesMut, number: f64) {
     if number.is_finite() {
-        write_text(out, &number.to_string(), b'^');
+        write_payload(out, number.to_string().as_bytes(), b'^');
     } else {
         write_null(out);
     }
@@ -125,10 +125,15 @@ fn write_container(out: &mut BytesMut, tag: u8, content: impl FnOnce(&mut BytesM
     out.put_u8(tag);
 }
 
-fn write_text(out: &mut BytesMut, payload: &str, tag: u8) {
-    let payload_start = reserve_length(out);
-    out.extend_from_slice(payload.as_bytes());
-    patch_length(out, payload_start);
+fn write_payload(out: &mut BytesMut, payload: &[u8], tag: u8) {
+    // The digits at the end, and a colon.
+    let mut text = [b':'; DECIMAL_MAX + 1];
+    let length = |digits| decimal(to_u64(payload.len()), digits).len();
+    let digits = text.first_chunk_mut().map_or(0, length);
+    let prefix = text.get(DECIMAL_MAX.saturating_sub(digits)..).unwrap_or_default();
+    out.reserve(prefix.len().saturating_add(payload.len()).saturating_add(1));
+    out.extend_from_slice(prefix);
+    out.extend_from_slice(payload);
     out.put_u8(tag);
 }
 
