@@ -75,10 +75,12 @@ impl AsyncRead for ReadHalf {
 impl WriteHalf {
     /// Writes what the socket takes at once.
     pub(crate) fn try_write(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(half) => half.try_write_vectored(bufs),
+        match (self, bufs) {
+            // For one buffer the kernel has a shorter way.
+            (Self::Tcp(half), [one]) => half.try_write(one),
+            (Self::Tcp(half), _) => half.try_write_vectored(bufs),
             #[cfg(test)]
-            Self::Memory(pipe) => pipe.try_write(bufs),
+            (Self::Memory(pipe), _) => pipe.try_write(bufs),
         }
     }
 

@@ -35,8 +35,12 @@ impl Writer {
     ///
     /// `head` may live in a buffer that is not ours to keep: what the socket does not take at
     /// once is copied.
-    pub(crate) fn start(&mut self, head: &[u8], body: Bytes) -> Result<Unsent, CloseReason> {
-        let taken = match self.half.try_write(&[IoSlice::new(head), IoSlice::new(&body)]) {
+    pub(crate) fn start(&mut self, head: &[u8], mut body: Bytes) -> Result<Unsent, CloseReason> {
+        let written = match (head, &*body) {
+            ([], one) | (one, []) => self.half.try_write(&[IoSlice::new(one)]),
+            (head, body) => self.half.try_write(&[IoSlice::new(head), IoSlice::new(body)]),
+        };
+        let taken = match written {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => return Err(CloseReason::PeerClosed),
@@ -45,8 +49,8 @@ impl Writer {
         let of_body = taken.saturating_sub(head.len());
         self.sent += of_body as u64;
         let head_left = head.get(taken..).unwrap_or_default();
-        let body_left = body.slice(of_body..);
-        Ok(Unsent { head: Bytes::copy_from_slice(head_left), body: body_left })
+        body.advance(of_body);
+        Ok(Unsent { head: Bytes::copy_from_slice(head_left), body })
     }
 
     /// Sends what is left, as long as the client makes progress within `deadline`.
