@@ -360,7 +360,7 @@ impl<S: Service> Connection<S> {
             Err(streaming) => {
                 let (status, keep) = (streaming.status, !streaming.close);
                 let way = Way::out(&mut self.writer, &mut self.life, self.entry.line());
-                let ended = way.respond(streaming, (asked, keep), rules).await;
+                let ended = Box::pin(way.respond(streaming, (asked, keep), rules)).await;
                 Settled::Sent { status, content_bytes: None, ended: ended.map(Ended::from) }
             }
         };
@@ -416,7 +416,8 @@ impl<S: Service> Connection<S> {
         }
         self.life.step(Event::AnsweredEarly);
         // Nobody waits for this body: it gets no second chance with each byte.
-        let drained = tokio::time::timeout(rules.limits.body_deadline, self.drain_body(rules));
+        let drained =
+            Box::pin(tokio::time::timeout(rules.limits.body_deadline, self.drain_body(rules)));
         drained.await.unwrap_or_else(|_| Err(CloseReason::Deadline(Deadline::Body).into()))?;
         self.life.step(Event::BodySkipped);
         Ok(())

@@ -62,7 +62,7 @@ impl Service for Dispatch {
         Arc::clone(&self.live.load().rules)
     }
 
-    async fn serve<'r>(&self, exchange: Exchange<'r, '_>) -> (Answer<'r>, Trace) {
+    async fn serve<'r>(&self, mut exchange: Exchange<'r, '_>) -> (Answer<'r>, Trace) {
         let live = self.live();
         let head = exchange.head;
         let host = live.site.host(head.host());
@@ -83,10 +83,11 @@ impl Service for Dispatch {
                 Ok(response) => Answer::Response(response),
                 Err(fault) => Answer::Fault(fault),
             },
-            Target::Proxy(proxy) => live.proxies[proxy.index].serve(exchange).await,
+            // In a box, because a request for another target has no use for the room it takes.
+            Target::Proxy(proxy) => Box::pin(live.proxies[proxy.index].serve(exchange)).await,
             Target::Handler(handler) => {
                 let terms = terms(&live, found.route);
-                live.handler(handler.index).serve(exchange, terms).await
+                live.handler(handler.index).serve(&mut exchange, terms).await
             }
         };
         (answer, trace)

@@ -94,7 +94,7 @@ impl Directory {
     async fn find(&self, path: &str, rest: &str, now: Instant) -> Result<Found, Fault> {
         // Under a route without a slash at its end, such as `/nd`, the path `/nd` is the base itself.
         if rest.is_empty() && !path.ends_with('/') {
-            return self.look_on_disk(rest, Name::base(), None, now).await;
+            return Box::pin(self.look_on_disk(rest, Name::base(), None, now)).await;
         }
         let known = match self.files.cache.look(rest, now) {
             Look::Fresh(file) if file.is_current() => return Ok(Found::File(file)),
@@ -102,7 +102,7 @@ impl Directory {
             Look::Unknown => None,
         };
         let name = Name::parse(rest, &self.files.dir.index_file).ok_or(FaultKind::NotFound)?;
-        self.look_on_disk(rest, name, known, now).await
+        Box::pin(self.look_on_disk(rest, name, known, now)).await
     }
 
     async fn look_on_disk(

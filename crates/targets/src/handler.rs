@@ -155,7 +155,7 @@ impl HandlerLink {
     /// Sends the request and passes on what handlers answer.
     pub async fn serve<'r>(
         self: &Arc<Self>,
-        mut exchange: Exchange<'r, '_>,
+        exchange: &mut Exchange<'r, '_>,
         terms: Terms<'_>,
     ) -> Answer<'r> {
         let audience: Arc<dyn Audience> = Arc::clone(self) as _;
@@ -165,18 +165,18 @@ impl HandlerLink {
         };
         let is_upload = handshake.is_none() && is_upload(exchange.head.framing(), terms);
         let relayed = match &handshake {
-            Some(accept) => self.websocket(&mut exchange, &audience, terms, accept).await,
+            Some(accept) => Box::pin(self.websocket(exchange, &audience, terms, accept)).await,
             None if is_upload => {
                 if terms.uploads.stream {
-                    Box::pin(self.stream(&mut exchange, &audience, terms)).await
+                    Box::pin(self.stream(exchange, &audience, terms)).await
                 } else {
-                    Box::pin(self.spool(&mut exchange, &audience, terms)).await
+                    Box::pin(self.spool(exchange, &audience, terms)).await
                 }
             }
-            None => self.send_whole(&mut exchange, &audience, terms).await,
+            None => self.send_whole(exchange, &audience, terms).await,
         };
         let is_answered = matches!(&relayed, Ok(relayed) if relayed.status.is_some());
-        let tag = tag(&exchange);
+        let tag = tag(exchange);
         let holders = match is_answered {
             // What an upgraded client said last may still be on its way.
             _ if exchange.client.is_upgraded() => Holders::One,
