@@ -81,6 +81,7 @@ fn run(options: Options) -> Result<ExitCode, StartFault> {
     // Dropped after the runtime, so that its last words are written. No thread before privileges go.
     let _log = log::in_background()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(site.limits.threads.unwrap_or_else(threads_by_default))
         .enable_all()
         .build()
         .map_err(|source| StartFault::Runtime { source })?;
@@ -121,6 +122,11 @@ async fn serve(
         None => say(&ready),
     }
     Ok(signals.run(server).await)
+}
+
+/// Half of the cores: a request wakes a handler or a back end, which is often on this machine.
+fn threads_by_default() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 fn summary(site: &Site) -> String {

@@ -10,6 +10,7 @@ pub fn restart_needed(old: &Site, new: &Site) -> Vec<&'static str> {
         ("pid_file", was.pid_file != is.pid_file),
         ("error_log", was.error_log != is.error_log),
         ("server.daemonize", was.daemonize != is.daemonize),
+        ("server.threads", old.limits.threads != new.limits.threads),
         ("superpoll.max_fd", old.limits.fd_max != new.limits.fd_max),
     ]
     .into_iter()
@@ -71,6 +72,7 @@ mod tests {
         check(|rows| rows.servers[0].error_log = text("f"), &["error_log"]);
         check(|rows| rows.servers[0].control_port = text("ipc://c"), &[]);
         check(|rows| setting(rows, "server.daemonize", "0"), &["server.daemonize"]);
+        check(|rows| setting(rows, "server.threads", "9"), &["server.threads"]);
         check(|rows| setting(rows, "superpoll.max_fd", "99"), &["superpoll.max_fd"]);
         check(|rows| rows.servers[0].access_log = text("b"), &[]);
         check(|rows| setting(rows, "limits.connections", "99"), &[]);

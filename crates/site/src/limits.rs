@@ -25,6 +25,10 @@ pub struct Limits {
     pub connections_max: usize,
     /// RLIMIT_NOFILE asked for at start (`superpoll.max_fd`). 10,240: Mongrel2's.
     pub fd_max: u64,
+    /// Threads that serve connections (`server.threads`). None: one for two cores, at least one;
+    /// handlers and back ends want theirs, too, and threads that wake each other cost more than
+    /// they win until one is busy all the time.
+    pub threads: Option<usize>,
     /// Bytes of replies waiting for one slow client (`limits.connection_queue`). 8 MiB: a burst of
     /// sixteen pages passes, a client that never reads costs no more.
     pub connection_queue_bytes: usize,
@@ -97,6 +101,7 @@ impl Default for Limits {
             handler_targets: 128,
             connections_max: 10_000,
             fd_max: 10_240,
+            threads: None,
             connection_queue_bytes: 8 * 1024 * 1024,
             head_deadline: Duration::from_secs(10),
             idle_deadline: Duration::from_secs(60),

@@ -424,6 +424,13 @@ pub const SETTINGS: &[Setting] = &[
         "1: a server started as root leaves the terminal; Mongrel2's"
     ),
     setting!(
+        "server.threads",
+        "threads",
+        "0",
+        Effect::Count(0, 1024, |s, n| s.limits.threads = unless_zero(n).map(size)),
+        "threads that serve connections; 0: one for two cores, at least one"
+    ),
+    setting!(
         "ssl.ca_chain",
         "path",
         "",
