@@ -33,7 +33,14 @@ usage: cargo xtask <command>
       --servers A,B     of us, mongrel2, nginx, haproxy (all)
       --idle N          connections held open to weigh one (10000); 0: leave that out
       --record NAME     write benches/runs/<date>-NAME/summary.md
-  bench uploads           large bodies to files, beside nginx
+  bench links           a handler link beside libzmq and the zeromq crate, with echoing handlers
+      --seconds N       length of one measurement (4)
+      --rounds N        rounds, interleaved; the median counts (5)
+      --handlers N,M    with so many handlers (1,4)
+      --in-flight N     round trips under way at once (64)
+      --bytes N         size of a message (256)
+      --record NAME     write benches/runs/<date>-NAME/summary.md
+  bench uploads         large bodies to files, beside nginx
       --gib N           size of one body (1)
       --rounds N        rounds, interleaved; the median counts (3)
   bench micro [WORD]    microbenchmarks of the pure crates
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
         // Started by `demo`; not for people.
         ["demo-backend", port] => demo::backend::run(port),
         ["bench", "peers", options @ ..] => bench::peers::run(options),
+        ["bench", "links", options @ ..] => bench::links::run(options),
         ["bench", "uploads", options @ ..] => bench::uploads::run(options),
         ["bench", "micro", rest @ ..] => bench::micro::run(rest),
         _ => {

@@ -32,6 +32,7 @@ const RUBY: Tool = tool("ruby", "ruby", "the handler in Ruby");
 const PHP: Tool = tool("php", "php-cli", "the handler in PHP");
 const GO: Tool = tool("go", "golang-go", "the handler in Go");
 const JAVAC: Tool = tool("javac", "default-jdk-headless", "the handler in Java");
+pub(crate) const CC: Tool = tool("cc", "gcc", "the comparison with libzmq");
 const PKG_CONFIG: Tool = tool("pkg-config", "pkg-config", "the handler in C");
 
 /// What the tests need beside cargo.

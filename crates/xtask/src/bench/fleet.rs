@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::build;
 use crate::process::{self, Service, tied};
-use crate::workspace;
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
 pub(super) const UUID: &str = "f400bf85-4538-4f7a-8908-67e313d515c2";
@@ -73,7 +73,7 @@ impl Fleet {
     pub(super) fn start(directory: &Path, wanted: &[Server]) -> Result<Self, String> {
         let ports = Ports::find()?;
         prepare(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
-        let programs = workspace::target()?.join("release");
+        let programs = build::programs()?;
         let yard = Yard { directory: directory.to_owned(), programs, ports };
         let mut companions = vec![yard.upstream()?];
         let mut servers = Vec::new();

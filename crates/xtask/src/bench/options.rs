@@ -52,7 +52,7 @@ impl Options {
     }
 }
 
-fn positive(option: &str, value: &str) -> Result<u32, String> {
+pub(super) fn positive(option: &str, value: &str) -> Result<u32, String> {
     let number = value.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("{option} {value}: not a number above 0"))
 }

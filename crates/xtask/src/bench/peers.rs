@@ -12,8 +12,8 @@ use super::fetch::fetch;
 use super::fleet::{Fleet, Server};
 use super::options::Options;
 use super::report::{Idle, Report, Row};
-use super::{load, usage};
-use crate::{process, tools, workspace};
+use super::{build, load, usage};
+use crate::{tools, workspace};
 
 /// Set once the limit on open files was raised.
 const LIMITS_RAISED: &str = "XTASK_LIMITS_RAISED";
@@ -52,12 +52,11 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         return raise_limits(words);
     }
     tools::ensure(tools::FOR_PEERS)?;
-    let build = ["build", "--release", "--package", "server", "--package", "m2sh"];
     if options.servers.contains(&Server::Us) {
-        process::run(&mut workspace::cargo(&build))?;
+        build::servers()?
+    } else {
+        build::handler()?
     }
-    let handler = ["build", "--release", "--package", "benches", "--bin", "echo_handler"];
-    process::run(&mut workspace::cargo(&handler))?;
     let directory = workspace::target()?.join("bench");
     let mut report = Report::default();
     if options.idle > 0 && "idle connection".contains(&options.only) {

@@ -1,11 +1,8 @@
-//! The table of a comparison, and its place in `benches/runs`.
-
-use std::fs;
-use std::process::Command;
+//! The table of the comparison with other servers.
 
 use super::fleet::Server;
 use super::options::Options;
-use crate::{process, workspace};
+use super::record;
 
 /// One server in one case: the results of all rounds.
 #[derive(Debug)]
@@ -76,49 +73,22 @@ impl Report {
         text
     }
 
-    /// Writes `benches/runs/<date>-<name>/summary.md`.
+    /// Keeps the run in `benches/runs`.
     pub(super) fn record(&self, name: &str, options: &Options) -> Result<(), String> {
-        let ask = |program: &str, args: &[&str]| {
-            let program = process::locate(program).unwrap_or_else(|| program.into());
-            let output = Command::new(program).args(args).output();
-            let text = output.map(|o| [o.stdout, o.stderr].concat()).unwrap_or_default();
-            String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned()
-        };
-        let date = process::capture(Command::new("date").args(["-u", "+%F"]))?;
-        let directory =
-            workspace::root().join("benches/runs").join(format!("{}-{name}", date.trim()));
-        let commit = ask("git", &["describe", "--always", "--dirty"]);
-        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpuinfo.lines().find_map(|l| l.strip_prefix("model name")?.split_once(": "));
-        let mut text = format!("# {name}, {}\n\n", date.trim());
-        for (what, value) in [
-            ("commit", commit),
-            ("processor", model.map(|(_, model)| model.to_owned()).unwrap_or_default()),
-            ("cores", ask("nproc", &[])),
-            ("kernel", ask("uname", &["-sr"])),
-            ("mongrel2", ask("dpkg-query", &["-W", "-f=${Version}", "mongrel2-core"])),
-            ("nginx", ask("nginx", &["-v"])),
-            ("haproxy", ask("haproxy", &["-v"])),
-        ] {
-            line(&mut text, format_args!("- {what}: {value}"));
-        }
-        line(
-            &mut text,
-            format_args!(
-                "- wrk: 1 thread, 32 connections, {} s a measurement, median of {} rounds, \
-                 interleaved, all on one machine over loopback\n\
-                 - every server writes an access log; nginx and HAProxy run one worker; the CPU \
-                 time is that of the server with its threads and workers, handlers and upstream \
-                 not counted\n",
-                options.seconds, options.rounds
-            ),
+        let versions = [
+            ("mongrel2", record::package("mongrel2-core")),
+            ("nginx", record::first_line("nginx", &["-v"])),
+            ("haproxy", record::first_line("haproxy", &["-v"])),
+        ];
+        let how = format!(
+            "- wrk: 1 thread, 32 connections, {} s a measurement, median of {} rounds, \
+             interleaved, all on one machine over loopback\n\
+             - every server writes an access log; nginx and HAProxy run one worker; the CPU \
+             time is that of the server with its threads and workers, handlers and upstream \
+             not counted",
+            options.seconds, options.rounds
         );
-        text.push_str(&self.table());
-        let path = directory.join("summary.md");
-        let written = fs::create_dir_all(&directory).and_then(|()| fs::write(&path, text));
-        written.map_err(|e| format!("{}: {e}", path.display()))?;
-        println!("recorded in {}", path.display());
-        Ok(())
+        record::write(name, &versions, &how, &self.table())
     }
 }
 

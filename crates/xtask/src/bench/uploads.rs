@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::fleet::{Fleet, Server};
 use super::report::{median, ratio};
-use super::usage;
-use crate::{process, tools, workspace};
+use super::{build, usage};
+use crate::{tools, workspace};
 
 const SERVERS: [Server; 2] = [Server::Us, Server::Nginx];
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,10 +56,7 @@ struct Options {
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let options = Options::parse(words)?;
     tools::ensure(&[tools::NGINX])?;
-    let build = ["build", "--release", "--package", "server", "--package", "m2sh"];
-    process::run(&mut workspace::cargo(&build))?;
-    let handler = ["build", "--release", "--package", "benches", "--bin", "echo_handler"];
-    process::run(&mut workspace::cargo(&handler))?;
+    build::servers()?;
     let directory = workspace::target()?.join("bench");
     let fleet = Fleet::start(&directory, &SERVERS)?;
     let mut rows = Vec::new();
