@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use handler::{Handler, HandlerOptions};
 use server::{Boot, Server};
 use store::Cell;
-use store::rows::{HandlerRow, HostRow, RouteRow, Rows, ServerRow, SettingRow};
+use store::rows::{HandlerRow, HostRow, RouteRow, Rows, ServerRow};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -232,7 +232,7 @@ async fn serve(folder: &Path) -> Result<()> {
 
 fn rows(folder: &Path) -> Rows {
     let text = |text: &str| Cell::Text(text.to_owned());
-    let spec = |name: &str| Cell::Text(format!("ipc://{}/{name}", folder.display()));
+    let spec = |name: &str| format!("ipc://{}/{name}", folder.display());
     let settings = [
         ("disable.access_logging", "1"),
         ("limits.connections", "20000"),
@@ -245,7 +245,7 @@ fn rows(folder: &Path) -> Rows {
         ("limits.min_read_rate", "0"),
         ("limits.min_write_rate", "0"),
     ];
-    Rows {
+    let mut rows = Rows {
         servers: vec![ServerRow {
             id: 1,
             uuid: text(UUID),
@@ -253,41 +253,20 @@ fn rows(folder: &Path) -> Rows {
             error_log: text("/error.log"),
             chroot: Cell::Text(folder.display().to_string()),
             pid_file: text("/server.pid"),
-            control_port: spec("control"),
+            control_port: Cell::Text(spec("control")),
             default_host: text("localhost"),
             name: text("fan-out"),
             bind_addr: text("127.0.0.1"),
             port: Cell::Integer(1),
             use_ssl: Cell::Integer(0),
         }],
-        hosts: vec![HostRow {
-            id: 1,
-            server_id: Cell::Integer(1),
-            maintenance: Cell::Integer(0),
-            name: text("localhost"),
-            matching: text("localhost"),
-        }],
-        routes: vec![RouteRow {
-            id: 1,
-            path: text("/"),
-            reversed: Cell::Integer(0),
-            host_id: Cell::Integer(1),
-            target_id: Cell::Integer(1),
-            target_type: text("handler"),
-        }],
-        handlers: vec![HandlerRow {
-            id: 1,
-            send_spec: spec("push"),
-            send_ident: text(UUID),
-            recv_spec: spec("sub"),
-            recv_ident: text(""),
-            raw_payload: Cell::Integer(0),
-            protocol: text("json"),
-        }],
-        settings: (1..)
-            .zip(settings)
-            .map(|(id, (key, value))| SettingRow { id, key: text(key), value: text(value) })
-            .collect(),
+        hosts: vec![HostRow::named(1, "localhost")],
+        routes: vec![RouteRow::to(1, "/", 1, ("handler", 1))],
+        handlers: vec![HandlerRow::json(1, UUID, &spec("push"), &spec("sub"))],
         ..Rows::default()
+    };
+    for (key, value) in settings {
+        rows.set(key, value);
     }
+    rows
 }

@@ -4,7 +4,7 @@ use super::{UUID, free_ports};
 use std::path::Path;
 use store::Cell;
 use store::rows::{
-    DirectoryRow, HandlerRow, HostRow, MimetypeRow, ProxyRow, RouteRow, Rows, ServerRow, SettingRow,
+    DirectoryRow, HandlerRow, HostRow, MimetypeRow, ProxyRow, RouteRow, Rows, ServerRow,
 };
 
 /// A site with one server and any number of hosts; `{}` stands for the test's folder.
@@ -85,13 +85,7 @@ impl SiteBuilder {
 
     /// Later routes belong to this host.
     pub(crate) fn host(mut self, name: &str) -> Self {
-        self.rows.hosts.push(HostRow {
-            id: next(self.rows.hosts.len()),
-            server_id: Cell::Integer(1),
-            maintenance: Cell::Integer(0),
-            name: text(name),
-            matching: text(name),
-        });
+        self.rows.hosts.push(HostRow::named(next(self.rows.hosts.len()), name));
         self
     }
 
@@ -124,20 +118,14 @@ impl SiteBuilder {
     pub(crate) fn handler_with(mut self, path: &str, spec: &HandlerSpec) -> Self {
         let id = next(self.rows.handlers.len());
         self.rows.handlers.push(HandlerRow {
-            id,
-            send_spec: text(&spec.send_spec),
-            send_ident: text(UUID),
-            recv_spec: text(&spec.recv_spec),
-            recv_ident: text(""),
-            raw_payload: Cell::Integer(0),
             protocol: text(spec.protocol),
+            ..HandlerRow::json(id, UUID, &spec.send_spec, &spec.recv_spec)
         });
         self.route(path, id, "handler")
     }
 
     pub(crate) fn setting(mut self, key: &str, value: &str) -> Self {
-        let id = next(self.rows.settings.len());
-        self.rows.settings.push(SettingRow { id, key: text(key), value: text(value) });
+        self.rows.set(key, value);
         self
     }
 
@@ -181,14 +169,8 @@ impl SiteBuilder {
     }
 
     fn route(mut self, path: &str, target_id: i64, target_type: &str) -> Self {
-        self.rows.routes.push(RouteRow {
-            id: next(self.rows.routes.len()),
-            path: text(path),
-            reversed: Cell::Integer(0),
-            host_id: Cell::Integer(next(self.rows.hosts.len()) - 1),
-            target_id: Cell::Integer(target_id),
-            target_type: text(target_type),
-        });
+        let (id, host_id) = (next(self.rows.routes.len()), next(self.rows.hosts.len()) - 1);
+        self.rows.routes.push(RouteRow::to(id, path, host_id, (target_type, target_id)));
         self
     }
 }

@@ -22,7 +22,7 @@ pub fn restart_needed(old: &Site, new: &Site) -> Vec<&'static str> {
 mod tests {
     use super::*;
     use store::Cell;
-    use store::rows::{HostRow, Rows, ServerRow, SettingRow};
+    use store::rows::{HostRow, Rows, ServerRow};
 
     fn site(change: impl FnOnce(&mut Rows)) -> Site {
         let mut rows = Rows::default();
@@ -40,24 +40,13 @@ mod tests {
             port: Cell::Integer(80),
             use_ssl: Cell::Integer(0),
         });
-        rows.hosts.push(HostRow {
-            id: 1,
-            server_id: Cell::Integer(1),
-            maintenance: Cell::Integer(0),
-            name: text("h"),
-            matching: text("h"),
-        });
+        rows.hosts.push(HostRow::named(1, "h"));
         change(&mut rows);
         store::lower(&rows, "u").unwrap().site
     }
 
     fn text(text: &str) -> Cell {
         Cell::Text(text.to_owned())
-    }
-
-    fn setting(rows: &mut Rows, key: &str, value: &str) {
-        let row = SettingRow { id: 1, key: text(key), value: text(value) };
-        rows.settings.push(row);
     }
 
     #[test]
@@ -71,10 +60,10 @@ mod tests {
         check(|rows| rows.servers[0].pid_file = text("q"), &["pid_file"]);
         check(|rows| rows.servers[0].error_log = text("f"), &["error_log"]);
         check(|rows| rows.servers[0].control_port = text("ipc://c"), &[]);
-        check(|rows| setting(rows, "server.daemonize", "0"), &["server.daemonize"]);
-        check(|rows| setting(rows, "server.threads", "9"), &["server.threads"]);
-        check(|rows| setting(rows, "superpoll.max_fd", "99"), &["superpoll.max_fd"]);
+        check(|rows| rows.set("server.daemonize", "0"), &["server.daemonize"]);
+        check(|rows| rows.set("server.threads", "9"), &["server.threads"]);
+        check(|rows| rows.set("superpoll.max_fd", "99"), &["superpoll.max_fd"]);
         check(|rows| rows.servers[0].access_log = text("b"), &[]);
-        check(|rows| setting(rows, "limits.connections", "99"), &[]);
+        check(|rows| rows.set("limits.connections", "99"), &[]);
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use store::Cell;
-use store::rows::{HandlerRow, HostRow, RouteRow, Rows, ServerRow, SettingRow};
+use store::rows::{HandlerRow, HostRow, RouteRow, Rows, ServerRow};
 
 const UUID: &str = "82209006-86FF-4982-B5EA-D1E29E55D481";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,8 +49,8 @@ fn configuration(chroot: &Path, [send, recv, control]: [u16; 3]) -> Rows {
         ("upload.digest", "sha256"),
         ("upload.temp_store", "/uploads/lurcher.XXXXXX"),
     ];
-    let settings = (1..).zip(settings);
-    Rows {
+    let tcp = |port| format!("tcp://127.0.0.1:{port}");
+    let mut rows = Rows {
         servers: vec![ServerRow {
             id: 1,
             uuid: text(UUID),
@@ -58,42 +58,22 @@ fn configuration(chroot: &Path, [send, recv, control]: [u16; 3]) -> Rows {
             error_log: text("/logs/error.log"),
             chroot: text(chroot.to_str().unwrap()),
             pid_file: text("/run/server.pid"),
-            control_port: text(format!("tcp://127.0.0.1:{control}")),
+            control_port: text(tcp(control)),
             default_host: text("localhost"),
             name: text("uploads"),
             bind_addr: text("127.0.0.1"),
             port: Cell::Integer(1),
             use_ssl: Cell::Integer(0),
         }],
-        hosts: vec![HostRow {
-            id: 1,
-            server_id: Cell::Integer(1),
-            maintenance: Cell::Integer(0),
-            name: text("localhost"),
-            matching: text("localhost"),
-        }],
-        routes: vec![RouteRow {
-            id: 1,
-            path: text("/"),
-            reversed: Cell::Integer(0),
-            host_id: Cell::Integer(1),
-            target_id: Cell::Integer(1),
-            target_type: text("handler"),
-        }],
-        handlers: vec![HandlerRow {
-            id: 1,
-            send_spec: text(format!("tcp://127.0.0.1:{send}")),
-            send_ident: text(UUID),
-            recv_spec: text(format!("tcp://127.0.0.1:{recv}")),
-            recv_ident: text(""),
-            raw_payload: Cell::Integer(0),
-            protocol: text("json"),
-        }],
-        settings: settings
-            .map(|(id, (key, value))| SettingRow { id, key: text(key), value: text(value) })
-            .collect(),
+        hosts: vec![HostRow::named(1, "localhost")],
+        routes: vec![RouteRow::to(1, "/", 1, ("handler", 1))],
+        handlers: vec![HandlerRow::json(1, UUID, &tcp(send), &tcp(recv))],
         ..Rows::default()
+    };
+    for (key, value) in settings {
+        rows.set(key, value);
     }
+    rows
 }
 
 fn ports() -> [u16; 3] {

@@ -26,6 +26,20 @@ pub enum Cell {
     Other(String),
 }
 
+impl Rows {
+    /// Adds a setting behind the others.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let id = self.settings.last().map_or(1, |last| last.id + 1);
+        self.settings.push(SettingRow { id, key: key.into(), value: value.into() });
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
 /// As SQLite's `quote()` shows it.
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,6 +86,19 @@ pub struct HostRow {
     pub matching: Cell,
 }
 
+impl HostRow {
+    /// A host of the first server, matched by its name.
+    pub fn named(id: i64, name: &str) -> Self {
+        Self {
+            id,
+            server_id: Cell::Integer(1),
+            maintenance: Cell::Integer(0),
+            name: name.into(),
+            matching: name.into(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteRow {
     pub id: i64,
@@ -80,6 +107,20 @@ pub struct RouteRow {
     pub host_id: Cell,
     pub target_id: Cell,
     pub target_type: Cell,
+}
+
+impl RouteRow {
+    /// A route of this host to a target, which its type and id name.
+    pub fn to(id: i64, path: &str, host_id: i64, (target_type, target_id): (&str, i64)) -> Self {
+        Self {
+            id,
+            path: path.into(),
+            reversed: Cell::Integer(0),
+            host_id: Cell::Integer(host_id),
+            target_id: Cell::Integer(target_id),
+            target_type: target_type.into(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +132,21 @@ pub struct HandlerRow {
     pub recv_ident: Cell,
     pub raw_payload: Cell,
     pub protocol: Cell,
+}
+
+impl HandlerRow {
+    /// A handler that is sent JSON, and heard whatever its replies begin with.
+    pub fn json(id: i64, send_ident: &str, send_spec: &str, recv_spec: &str) -> Self {
+        Self {
+            id,
+            send_spec: send_spec.into(),
+            send_ident: send_ident.into(),
+            recv_spec: recv_spec.into(),
+            recv_ident: "".into(),
+            raw_payload: Cell::Integer(0),
+            protocol: "json".into(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -109,21 +109,8 @@ fn rows(port: u16) -> Rows {
             port: Cell::Integer(i64::from(port)),
             use_ssl: Cell::Integer(0),
         }],
-        hosts: vec![HostRow {
-            id: 1,
-            server_id: Cell::Integer(1),
-            maintenance: Cell::Integer(0),
-            name: text("localhost"),
-            matching: text("localhost"),
-        }],
-        routes: vec![RouteRow {
-            id: 1,
-            path: text("/"),
-            reversed: Cell::Integer(0),
-            host_id: Cell::Integer(1),
-            target_id: Cell::Integer(1),
-            target_type: text("dir"),
-        }],
+        hosts: vec![HostRow::named(1, "localhost")],
+        routes: vec![RouteRow::to(1, "/", 1, ("dir", 1))],
         directories: vec![DirectoryRow {
             id: 1,
             base: text("static/"),

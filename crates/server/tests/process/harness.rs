@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use store::Cell;
-use store::rows::{DirectoryRow, HandlerRow, HostRow, RouteRow, Rows, ServerRow, SettingRow};
+use store::rows::{DirectoryRow, HandlerRow, HostRow, RouteRow, Rows, ServerRow};
 use tempfile::TempDir;
 
 /// How long anything may take. Generous: machines are slow and shared.
@@ -50,13 +50,7 @@ impl Setup {
             port: Cell::Integer(i64::from(port)),
             use_ssl: Cell::Integer(0),
         });
-        rows.hosts.push(HostRow {
-            id: 1,
-            server_id: Cell::Integer(1),
-            maintenance: Cell::Integer(0),
-            name: text("localhost"),
-            matching: text("localhost"),
-        });
+        rows.hosts.push(HostRow::named(1, "localhost"));
         let setup = Self { folder, port, rows };
         setup.route("/", &format!("{here}/www/")).setting("server.daemonize", "0")
     }
@@ -85,22 +79,13 @@ impl Setup {
     /// A route to a handler with these sockets.
     pub(crate) fn handler(mut self, path: &str, send_spec: &str, recv_spec: &str) -> Self {
         let id = self.rows.handlers.len() as i64 + 1;
-        self.rows.handlers.push(HandlerRow {
-            id,
-            send_spec: text(send_spec),
-            send_ident: text("server"),
-            recv_spec: text(recv_spec),
-            recv_ident: text(""),
-            raw_payload: Cell::Integer(0),
-            protocol: text("json"),
-        });
+        self.rows.handlers.push(HandlerRow::json(id, "server", send_spec, recv_spec));
         self.to(path, id, "handler")
     }
 
     pub(crate) fn setting(mut self, key: &str, value: &str) -> Self {
         self.rows.settings.retain(|row| row.key != text(key));
-        let id = self.rows.settings.last().map_or(1, |row| row.id + 1);
-        self.rows.settings.push(SettingRow { id, key: text(key), value: text(value) });
+        self.rows.set(key, value);
         self
     }
 
@@ -110,14 +95,8 @@ impl Setup {
     }
 
     fn to(mut self, path: &str, target_id: i64, target_type: &str) -> Self {
-        self.rows.routes.push(RouteRow {
-            id: self.rows.routes.len() as i64 + 1,
-            path: text(path),
-            reversed: Cell::Integer(0),
-            host_id: Cell::Integer(1),
-            target_id: Cell::Integer(target_id),
-            target_type: text(target_type),
-        });
+        let id = self.rows.routes.len() as i64 + 1;
+        self.rows.routes.push(RouteRow::to(id, path, 1, (target_type, target_id)));
         self
     }
 

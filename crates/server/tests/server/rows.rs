@@ -1,7 +1,7 @@
 //! The smallest configuration.
 
 use store::Cell;
-use store::rows::{HostRow, Rows, ServerRow, SettingRow};
+use store::rows::{HostRow, Rows, ServerRow};
 
 pub(crate) fn text(text: &str) -> Cell {
     Cell::Text(text.to_owned())
@@ -24,15 +24,9 @@ pub(crate) fn rows(settings: &[(&str, &str)]) -> Rows {
         port: Cell::Integer(1),
         use_ssl: Cell::Integer(0),
     });
-    rows.hosts.push(HostRow {
-        id: 1,
-        server_id: Cell::Integer(1),
-        maintenance: Cell::Integer(0),
-        name: text("h"),
-        matching: text("h"),
-    });
-    for (id, (key, value)) in (1..).zip(settings) {
-        rows.settings.push(SettingRow { id, key: text(key), value: text(value) });
+    rows.hosts.push(HostRow::named(1, "h"));
+    for (key, value) in settings {
+        rows.set(key, value);
     }
     rows
 }

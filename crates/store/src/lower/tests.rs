@@ -18,30 +18,15 @@ fn i(number: i64) -> Cell {
 }
 
 fn host(id: i64, name: &str, matching: &str) -> HostRow {
-    HostRow { id, server_id: i(1), maintenance: i(0), name: t(name), matching: t(matching) }
+    HostRow { matching: t(matching), ..HostRow::named(id, name) }
 }
 
 fn route(id: i64, path: &str, target_type: &str, target_id: i64) -> RouteRow {
-    RouteRow {
-        id,
-        path: t(path),
-        reversed: i(0),
-        host_id: i(1),
-        target_id: i(target_id),
-        target_type: t(target_type),
-    }
+    RouteRow::to(id, path, 1, (target_type, target_id))
 }
 
 fn handler(id: i64, send_spec: &str, recv_spec: &str) -> HandlerRow {
-    HandlerRow {
-        id,
-        send_spec: t(send_spec),
-        send_ident: t("ident"),
-        recv_spec: t(recv_spec),
-        recv_ident: t(""),
-        raw_payload: i(0),
-        protocol: t("json"),
-    }
+    HandlerRow::json(id, "ident", send_spec, recv_spec)
 }
 
 fn right() -> Rows {

@@ -66,14 +66,7 @@ impl<'a> Lowering<'a> {
         let columns =
             vec![("path", path.span), ("target_id", target.span), ("target_type", target.span)];
         self.origins.insert("route", id, Origin { row: path.span, columns });
-        self.rows.routes.push(RouteRow {
-            id,
-            path: Cell::Text(path.text.clone()),
-            reversed: Cell::Integer(0),
-            host_id: Cell::Integer(host_id),
-            target_id: Cell::Integer(target_id),
-            target_type: Cell::Text(target_type.to_owned()),
-        });
+        self.rows.routes.push(RouteRow::to(id, &path.text, host_id, (target_type, target_id)));
     }
 
     /// The `target_type` and `target_id` of a route.

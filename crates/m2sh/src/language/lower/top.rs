@@ -1,6 +1,6 @@
 //! The variables that make rows: `servers`, `settings`, `mimetypes`.
 
-use store::rows::{Cell, MimetypeRow, SettingRow};
+use store::rows::{Cell, MimetypeRow};
 
 use super::fields::has_kind;
 use super::{Lowering, Origin, next_id};
@@ -40,11 +40,7 @@ impl<'a> Lowering<'a> {
             let id = next_id(self.rows.settings.len());
             let columns = vec![("key", key.span), ("value", value.span)];
             self.origins.insert("setting", id, Origin { row: key.span, columns });
-            self.rows.settings.push(SettingRow {
-                id,
-                key: Cell::Text(key.text.clone()),
-                value: Cell::Text(text.clone()),
-            });
+            self.rows.set(&key.text, text);
         }
     }
 
