@@ -40,3 +40,22 @@ async fn version_3_0() {
 async fn version_3_1() {
     is_served(Zmtp::V3_1, (3, 1)).await;
 }
+
+#[tokio::test]
+async fn only_who_knows_what_a_ping_is_is_sent_one() {
+    let site = SiteBuilder::new().handler("/", "main").setting("handler.heartbeat", "0.05");
+    let server = Running::start(&site).await;
+    let spec = HandlerSpec::named("main").within(server.folder());
+    let mut old = [
+        Handler::connect_speaking(Zmtp::V2_0, &spec).await,
+        Handler::connect_speaking(Zmtp::V3_0, &spec).await,
+    ];
+    // Three times as long as those would have waited for theirs.
+    for _ in 0..3 {
+        Handler::connect_speaking(Zmtp::V3_1, &spec).await.pinged().await;
+    }
+    server.stop().await;
+    for handler in &mut old {
+        handler.ended().await;
+    }
+}

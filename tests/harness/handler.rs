@@ -100,6 +100,12 @@ impl Handler {
         message.conn
     }
 
+    /// Waits to be asked on both connections whether it is there, having been sent nothing else.
+    pub(crate) async fn pinged(&mut self) {
+        self.pull.pinged().await;
+        self.publish.pinged().await;
+    }
+
     /// Closes the connection on which requests come.
     pub(crate) async fn take_no_more(&mut self) {
         self.pull.shutdown().await;

@@ -25,7 +25,7 @@ pub(crate) enum Zmtp {
 }
 
 /// One connection to a socket that the server has bound.
-pub(super) struct Wire(BufReader<Box<dyn Stream>>);
+pub(super) struct Wire(BufReader<Box<dyn Stream>>, Zmtp);
 
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +42,7 @@ impl Wire {
                 (_, Some(path)) => Box::new(within(UnixStream::connect(path)).await.unwrap()),
                 _ => panic!("no spec: {spec}"),
             };
-        let mut wire = Self(BufReader::new(stream));
+        let mut wire = Self(BufReader::new(stream), zmtp);
         match zmtp {
             Zmtp::V2_0 => wire.greet_2_0(socket_type).await,
             Zmtp::V3_0 => wire.greet_3(0, socket_type).await,
@@ -114,7 +114,15 @@ impl Wire {
             if flags & COMMAND == 0 {
                 return Some(payload);
             }
+            let shown = payload.escape_ascii();
+            assert_eq!(self.1, Zmtp::V3_1, "an older peer knows no commands after READY: {shown}");
         }
+    }
+
+    /// Waits for a PING behind no messages.
+    pub(super) async fn pinged(&mut self) {
+        let (flags, payload) = within(self.frame()).await.expect("PING");
+        assert!(flags & COMMAND != 0 && payload.starts_with(b"\x04PING"), "{payload:?}");
     }
 
     async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
