@@ -103,6 +103,18 @@ pub enum ProtocolFault {
         /// Which one.
         name: &'static str,
     },
+    /// Both sides of a mechanism say that they are its server (RFC 37, "as-server").
+    #[error("the peer is a {mechanism} server, and so is this socket; it takes clients")]
+    BothServers {
+        /// The mechanism.
+        mechanism: &'static str,
+    },
+    /// A message before the handshake is over.
+    #[error("expected a command in the handshake, not a message")]
+    Message,
+    /// A command after the last one of the handshake.
+    #[error("expected no further command in the handshake")]
+    HandshakeOver,
     /// Something else than the handshake command that is due.
     #[error("expected the {expected} command in the handshake")]
     Handshake {

@@ -53,10 +53,11 @@ pub(crate) fn put_rest(mechanism: &str, is_server: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; 31]);
 }
 
-/// The minor version and the mechanism's name out of the rest of a greeting.
-pub(crate) fn rest(rest: &[u8; REST_BYTES]) -> (u8, &[u8]) {
+/// The minor version, the mechanism's name and whether the peer is its server, out of the rest of a
+/// greeting.
+pub(crate) fn rest(rest: &[u8; REST_BYTES]) -> (u8, &[u8], bool) {
     let [minor, rest @ ..] = rest;
-    let name = rest.get(..20).unwrap_or_default();
+    let (name, rest) = rest.split_at_checked(20).unwrap_or_default();
     let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-    (*minor, name.get(..end).unwrap_or_default())
+    (*minor, name.get(..end).unwrap_or_default(), rest.first().is_some_and(|&bit| bit == 1))
 }

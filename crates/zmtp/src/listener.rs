@@ -174,11 +174,11 @@ fn new_name(length: usize, attempt: u64) -> String {
     digits.take(length).collect()
 }
 
-/// Whether there is a stale socket file; a fault when it is in use or no socket.
-async fn refuse_living(path: &Path) -> Result<bool, EndpointFault> {
+/// A fault if there is a socket file in use, or a file that is no socket.
+async fn refuse_living(path: &Path) -> Result<(), EndpointFault> {
     let path_owned = || path.to_owned();
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(system("look at the socket file")(source)),
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(EndpointFault::NotASocket { path: path_owned() });
@@ -187,12 +187,12 @@ async fn refuse_living(path: &Path) -> Result<bool, EndpointFault> {
     }
     // A Unix connect never waits: taken by the backlog, refused, or the backlog is full.
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) if error.kind() != ErrorKind::WouldBlock => {
-            Err(system("see whether the socket file is in use")(error))
-        }
-        Ok(_) | Err(_) => Err(EndpointFault::InUse { path: path_owned() }),
+        Ok(_) => Err(EndpointFault::InUse { path: path_owned() }),
+        Err(error) => match error.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(()),
+            ErrorKind::WouldBlock => Err(EndpointFault::InUse { path: path_owned() }),
+            _ => Err(system("see whether the socket file is in use")(error)),
+        },
     }
 }
 

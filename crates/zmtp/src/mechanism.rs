@@ -102,7 +102,8 @@ impl Proven {
             if name.eq_ignore_ascii_case(b"socket-type") {
                 socket_type = value;
             } else if name.eq_ignore_ascii_case(b"identity") {
-                identity = value;
+                // It is kept for as long as the peer; its command, up to 64 times as long, is not.
+                identity = Bytes::copy_from_slice(&value);
             }
         }
         Self { socket_type, identity, credential, completion }

@@ -178,10 +178,8 @@ impl Outbox {
 
     /// Gives back the room of a large batch, now that nothing is to be sent.
     pub(crate) fn shrink(&mut self) {
-        if self.copied.capacity() > IDLE_BYTES_MAX {
-            self.copied = Vec::new();
-            self.segments = Vec::new();
-            self.ends = Vec::new();
+        if self.copied.capacity() > IDLE_BYTES_MAX || self.ends.capacity() > IDLE_FRAMES_MAX {
+            *self = Self::default();
         }
     }
 }
@@ -191,6 +189,7 @@ const COPY_BYTES_MAX: usize = 2 << 10;
 
 /// What an idle peer may keep.
 const IDLE_BYTES_MAX: usize = 8 << 10;
+const IDLE_FRAMES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -247,6 +246,20 @@ mod tests {
         frames(&[1, 1]).into_iter().for_each(|f| outbox.push(f));
         assert_eq!(outbox.take_back(), 2);
         assert_eq!(drain(&mut outbox, 3), b"pong\0\x01\0\0\x01\x01");
+    }
+
+    #[test]
+    fn what_is_idle_keeps_little() {
+        for (count, size) in [(256, 5000), (256, 0), (10, 2000)] {
+            let mut outbox = Outbox::default();
+            frames(&vec![size; count]).into_iter().for_each(|frame| outbox.push(frame));
+            drain(&mut outbox, usize::MAX);
+            outbox.clear();
+            outbox.shrink();
+            let entries = outbox.segments.capacity() + outbox.ends.capacity();
+            assert!(entries <= 3 * IDLE_FRAMES_MAX, "{entries} after {count} of {size}");
+            assert!(outbox.copied.capacity() <= IDLE_BYTES_MAX, "after {count} of {size}");
+        }
     }
 
     proptest! {

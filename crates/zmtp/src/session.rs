@@ -80,6 +80,9 @@ pub struct Session {
     /// Only the newest PING is answered, so that a flood of them can't grow the output.
     pong: Option<Bytes>,
     wanted: usize,
+    /// How large the input buffer is, of which `remaining` is what has not been taken off.
+    allocated: usize,
+    remaining: usize,
     message_bytes_max: usize,
     too_long: TooLong,
     message: Message,
@@ -120,6 +123,8 @@ impl Session {
             output: greeting::SIGNATURE.to_vec(),
             pong: None,
             wanted: 0,
+            allocated: 0,
+            remaining: 0,
             too_long: TooLong::default(),
             message: Message::Start,
             passed_over: 0,
@@ -132,6 +137,17 @@ impl Session {
     /// After an error the session is over; what `take_output` still holds (an ERROR command) may
     /// be sent.
     pub fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolFault> {
+        // The capacity of a buffer shrinks as frames are taken off, and is another only when it is
+        // filled again.
+        if input.capacity() != self.remaining {
+            self.allocated = input.capacity();
+        }
+        let outcome = self.advance(input);
+        self.remaining = input.capacity();
+        outcome
+    }
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Event>, ProtocolFault> {
         loop {
             let before = input.len();
             let event = match self.state {
@@ -217,7 +233,8 @@ impl Session {
             State::IdentityV2 { socket } => {
                 if let Some((header, identity)) = self.frame(input, IDENTITY_BYTES_MAX)? {
                     if header.command || header.more {
-                        return Err(ProtocolFault::Handshake { expected: "READY" });
+                        let flags = u8::from(header.more) | (u8::from(header.command) << 2);
+                        return Err(ProtocolFault::Flags { flags });
                     }
                     let credential = Credential::None;
                     let version = (2, 0);
@@ -231,8 +248,8 @@ impl Session {
             }
             State::Greeting { major } => {
                 if let Some(rest) = input.first_chunk() {
-                    let (minor, mechanism) = greeting::rest(rest);
-                    self.agree(mechanism)?;
+                    let (minor, mechanism, is_server) = greeting::rest(rest);
+                    self.agree(mechanism, is_server)?;
                     input.advance(greeting::REST_BYTES);
                     let version = if major > 3 { greeting::VERSION } else { (3, minor.min(1)) };
                     self.state = State::Handshake { version };
@@ -275,14 +292,20 @@ impl Session {
         }
     }
 
-    /// libzmq finds out by itself, from our greeting; others may need to be told.
-    fn agree(&mut self, theirs: &[u8]) -> Result<(), ProtocolFault> {
+    /// libzmq finds out by itself, from our greeting; others may need to be told. What NULL says of
+    /// servers means nothing.
+    fn agree(&mut self, theirs: &[u8], is_server: bool) -> Result<(), ProtocolFault> {
         let ours = self.local.security.name();
-        if theirs == ours.as_bytes() {
+        let (reason, fault) = if theirs != ours.as_bytes() {
+            let theirs = theirs.escape_ascii().to_string();
+            ("Security mechanism mismatch", ProtocolFault::Mechanism { theirs, ours })
+        } else if is_server && !matches!(self.local.security, Security::Null) {
+            ("Both sides are servers", ProtocolFault::BothServers { mechanism: ours })
+        } else {
             return Ok(());
-        }
-        Command::Error(Bytes::from_static(b"Security mechanism mismatch")).encode(&mut self.output);
-        Err(ProtocolFault::Mechanism { theirs: theirs.escape_ascii().to_string(), ours })
+        };
+        Command::Error(Bytes::from_static(reason.as_bytes())).encode(&mut self.output);
+        Err(fault)
     }
 
     fn handshake(
@@ -292,7 +315,7 @@ impl Session {
     ) -> Result<Option<Event>, ProtocolFault> {
         let Some((header, body)) = self.frame(input, COMMAND_BYTES_MAX)? else { return Ok(None) };
         if !header.command {
-            return Err(ProtocolFault::Handshake { expected: "a handshake" });
+            return Err(ProtocolFault::Message);
         }
         if let Some(rest) = command::named(&body, "ERROR") {
             let reason = command::take_short(&mut body.slice_ref(rest));
@@ -466,7 +489,7 @@ impl Session {
         };
         // A slice would keep the whole read buffer alive for as long as someone holds it, while
         // who counts the bytes that wait for a client sees the slice only.
-        if body.len() <= COPY_BYTES_MAX.max(input.capacity() / 4) {
+        if body.len() <= COPY_BYTES_MAX.max(self.allocated / 4) {
             let body = Bytes::copy_from_slice(body);
             input.advance(end);
             return Ok(Some((header, body)));

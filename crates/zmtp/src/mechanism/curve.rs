@@ -95,7 +95,7 @@ impl Handshake {
                 Ok(None)
             }
             Self::Initiate(welcomed) => welcomed.initiate(expect(body, "INITIATE")?, out).map(Some),
-            Self::Over => Err(ProtocolFault::Handshake { expected: "no further" }),
+            Self::Over => Err(ProtocolFault::HandshakeOver),
         }
     }
 }

@@ -1,24 +1,22 @@
 //! PLAIN (RFC 24): the peer's HELLO names a user and a password, which are looked up.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::{Completion, Credential, Proven, expect, refuse};
-use crate::command::{Command, read_properties, take_short};
+use crate::command::{Command, read_properties};
 use crate::fault::ProtocolFault;
 
-/// The users that PLAIN admits, and their passwords.
+/// The users that PLAIN admits, and their passwords, which are overwritten when it is dropped. Those
+/// that peers send come in clear text, through buffers that are not.
 #[derive(Default)]
-pub struct PlainUsers(Vec<User>);
-
-struct User {
-    name: Padded,
-    password: Padded,
-}
+pub struct PlainUsers(HashMap<Box<[u8]>, Padded>);
 
 /// A line of a users file that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,13 +46,15 @@ impl PlainUsers {
             let Some((name, [_, password @ ..])) = halves else {
                 return Err(fault("has no colon"));
             };
-            let name = Padded::new(name).ok_or_else(|| fault("has no user, or a long one"))?;
+            if !(1..=TEXT_BYTES_MAX).contains(&name.len()) {
+                return Err(fault("has no user, or a long one"));
+            }
             let password =
                 Padded::new(password).ok_or_else(|| fault("has no password, or a long one"))?;
-            if users.0.iter().any(|user| bool::from(user.name.ct_eq(&name))) {
-                return Err(fault("names a user again"));
-            }
-            users.0.push(User { name, password });
+            match users.0.entry(name.into()) {
+                Entry::Vacant(place) => place.insert(password),
+                Entry::Occupied(_) => return Err(fault("names a user again")),
+            };
         }
         Ok(users)
     }
@@ -69,25 +69,16 @@ impl PlainUsers {
         self.0.is_empty()
     }
 
-    /// Takes as long for a wrong user as for a wrong password, and for a wrong first byte as for
-    /// a wrong last one.
+    /// A wrong password takes as long wherever it differs. Names are no secret.
     fn admits(&self, name: &[u8], password: &[u8]) -> bool {
-        let (Some(name), Some(password)) = (Padded::new(name), Padded::new(password)) else {
-            return false;
-        };
-        let admitted = self.0.iter().fold(Choice::from(0), |admitted, user| {
-            admitted | (user.name.ct_eq(&name) & user.password.ct_eq(&password))
-        });
-        admitted.into()
+        let pair = self.0.get(name).zip(Padded::new(password));
+        pair.is_some_and(|(ours, theirs)| ours.ct_eq(&theirs).into())
     }
 
     /// Whether both know the user by the same password.
     pub(super) fn agrees_on(&self, other: &Self, name: &[u8]) -> bool {
-        let Some(name) = Padded::new(name) else { return false };
-        let find = |users: &Self| users.0.iter().position(|user| user.name.ct_eq(&name).into());
-        let (Some(ours), Some(theirs)) = (find(self), find(other)) else { return false };
-        let pair = self.0.get(ours).zip(other.0.get(theirs));
-        pair.is_some_and(|(ours, theirs)| ours.password.ct_eq(&theirs.password).into())
+        let pair = self.0.get(name).zip(other.0.get(name));
+        pair.is_some_and(|(ours, theirs)| ours.ct_eq(theirs).into())
     }
 }
 
@@ -97,14 +88,17 @@ impl fmt::Debug for PlainUsers {
     }
 }
 
-/// A name or a password at a length that tells nothing.
-struct Padded([u8; 256]);
+/// A password at a length that tells nothing.
+struct Padded([u8; TEXT_BYTES_MAX + 1]);
+
+/// A name or a password is as long as its length of one byte can say.
+const TEXT_BYTES_MAX: usize = 255;
 
 impl Padded {
     fn new(text: &[u8]) -> Option<Self> {
         let length = u8::try_from(text.len()).ok().filter(|&length| length > 0)?;
-        let mut padded = Self([0; 256]);
-        padded.0[255] = length;
+        let mut padded = Self([0; TEXT_BYTES_MAX + 1]);
+        padded.0[TEXT_BYTES_MAX] = length;
         padded.0.iter_mut().zip(text).for_each(|(to, &from)| *to = from);
         // A text of 255 bytes fills all but the last.
         Some(padded)
@@ -145,14 +139,14 @@ impl Handshake {
         match std::mem::replace(self, Self::Over) {
             Self::Hello(users) => {
                 let (name, password) = hello(&body)?;
-                if !users.admits(&name, &password) {
+                if !users.admits(name, password) {
                     refuse(out);
                     return Err(ProtocolFault::Credentials {
                         user: name.escape_ascii().to_string(),
                     });
                 }
                 Command::Welcome.encode(out);
-                *self = Self::Initiate(name);
+                *self = Self::Initiate(Bytes::copy_from_slice(name));
                 Ok(None)
             }
             Self::Initiate(user) => {
@@ -161,20 +155,24 @@ impl Handshake {
                     read_properties(rest).ok_or(ProtocolFault::Command { name: "INITIATE" })?;
                 Ok(Some(Proven::new(properties, Credential::User(user), Completion::Ready)))
             }
-            Self::Over => Err(ProtocolFault::Handshake { expected: "no further" }),
+            Self::Over => Err(ProtocolFault::HandshakeOver),
         }
     }
 }
 
-fn hello(body: &[u8]) -> Result<(Bytes, Zeroizing<Vec<u8>>), ProtocolFault> {
-    let mut rest = Bytes::copy_from_slice(expect(body, "HELLO")?);
-    let read = (take_short(&mut rest), take_short(&mut rest));
-    match read {
-        (Some(name), Some(password)) if rest.is_empty() => {
-            Ok((Bytes::copy_from_slice(&name), Zeroizing::new(password.to_vec())))
-        }
+/// A name and a password, each behind its length.
+fn hello(body: &[u8]) -> Result<(&[u8], &[u8]), ProtocolFault> {
+    let parts = short(expect(body, "HELLO")?);
+    let parts = parts.and_then(|(name, rest)| Some((name, short(rest)?)));
+    match parts {
+        Some((name, (password, []))) => Ok((name, password)),
         _ => Err(ProtocolFault::Command { name: "HELLO" }),
     }
+}
+
+fn short(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&length, rest) = text.split_first()?;
+    rest.split_at_checked(length.into())
 }
 
 #[cfg(test)]
@@ -201,6 +199,20 @@ mod tests {
             let count_read = read.as_ref().map_or(0, PlainUsers::len);
             assert_eq!((count_read, read.err()), (count, want), "{}", text.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_long_list_is_read_and_asked_at_once() {
+        let text: String = (0..20_000).map(|n| format!("user{n}:password{n}\n")).collect();
+        let begun = std::time::Instant::now();
+        let users = PlainUsers::parse(text.as_bytes()).unwrap();
+        assert_eq!(users.len(), 20_000);
+        for n in 0..20_000 {
+            let (name, password) = (format!("user{n}"), format!("password{}", n & !1));
+            assert_eq!(users.admits(name.as_bytes(), password.as_bytes()), n % 2 == 0, "{name}");
+        }
+        // Each by each, it would be many minutes.
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -119,7 +119,8 @@ fn version_2_names_type_and_identity() {
     for (rest, fault) in [
         (&b"\x01\x08"[..], ProtocolFault::SocketType { theirs: "PUSH".into(), ours: "PUSH" }),
         (b"\x01\x2a", ProtocolFault::SocketType { theirs: "type 42".into(), ours: "PUSH" }),
-        (b"\x01\x07\x01\0", ProtocolFault::Handshake { expected: "READY" }),
+        (b"\x01\x07\x01\0", ProtocolFault::Flags { flags: 1 }),
+        (b"\x01\x07\x04\0", ProtocolFault::Flags { flags: 4 }),
         (b"\x01\x07\x02\0\0\0\0\0\0\x01\0", ProtocolFault::TooLarge { size: 256, max: 255 }),
         (b"\x00", ProtocolFault::Revision { revision: 0 }),
         (b"\x02", ProtocolFault::Revision { revision: 2 }),
@@ -144,7 +145,7 @@ fn handshake_faults() {
             greeting(1, b"\x1b[2J567890123456789012345"),
             ProtocolFault::Mechanism { theirs: "\\x1b[2J5678901234567890".into(), ours: "NULL" },
         ),
-        (v3(1, b"\0\x01a"), ProtocolFault::Handshake { expected: "a handshake" }),
+        (v3(1, b"\0\x01a"), ProtocolFault::Message),
         (v3(1, b"\x04\x06\x05HELLO"), ProtocolFault::Handshake { expected: "READY" }),
         (v3(1, b"\x04\x03\x05HE"), ProtocolFault::Command { name: "nameless" }),
         (
@@ -220,6 +221,19 @@ fn plain_asks_for_a_password() {
         let fault = ProtocolFault::Mechanism { theirs: theirs.into(), ours: "PLAIN" };
         check_plain(&input, (&[], Some(fault)));
     }
+}
+
+#[test]
+fn two_servers_part_at_once() {
+    let mut input = greeting(1, b"PLAIN");
+    input[32] = 1;
+    let fault = ProtocolFault::BothServers { mechanism: "PLAIN" };
+    let out = check_plain(&input, (&[], Some(fault)));
+    assert!(out.ends_with(b"\x05ERROR\x16Both sides are servers"));
+    // With NULL it means nothing.
+    let mut input = v3(1, READY_PULL);
+    input[32] = 1;
+    check(SocketType::Push, &input, (&[ready(SocketType::Pull, (3, 1), b"")], None));
 }
 
 #[test]
@@ -422,4 +436,42 @@ fn a_frame_pins_no_buffer_much_larger_than_itself() {
         assert_eq!(frame.payload.len(), length);
         assert_eq!(range.contains(&frame.payload.as_ptr()), shared, "{length}");
     }
+}
+
+#[test]
+fn the_room_of_a_buffer_is_not_what_is_left_of_it() {
+    let mut local = Local::clone(&local(SocketType::Rep));
+    local.message_bytes_max = 1 << 20;
+    let mut session = Session::new(Arc::new(local));
+    let mut buffer = BytesMut::with_capacity(1 << 20);
+    buffer.extend_from_slice(&v3(1, READY_REQ));
+    assert!(matches!(session.receive(&mut buffer), Ok(Some(Event::Ready(_)))));
+    let mut frame = Vec::new();
+    FrameHeader { more: false, command: false, length: 20_000 }.encode(&mut frame);
+    frame.resize(frame.len() + 20_000, b'x');
+    let mut is_shared = |buffer: &mut BytesMut| {
+        buffer.extend_from_slice(&frame);
+        let range = buffer.as_ptr_range();
+        let Ok(Some(Event::Frame(frame))) = session.receive(buffer) else { panic!("no frame") };
+        range.contains(&frame.payload.as_ptr())
+    };
+    while buffer.capacity() > 20_009 {
+        assert!(!is_shared(&mut buffer), "{} left", buffer.capacity());
+    }
+    assert!(is_shared(&mut BytesMut::with_capacity(64 << 10)));
+}
+
+#[test]
+fn an_identity_does_not_keep_its_command() {
+    let mut ready = b"\x05READY\x0bSocket-Type\0\0\0\x03REQ\x08Identity\0\0\0\x02me".to_vec();
+    ready.extend_from_slice(b"\x01X\0\0\x20\0");
+    ready.resize(ready.len() + 0x2000, 0);
+    let mut input = greeting(1, b"NULL");
+    FrameHeader { more: false, command: true, length: ready.len() }.encode(&mut input);
+    input.extend_from_slice(&ready);
+    let (events, ..) = feed(&mut Session::new(local(SocketType::Rep)), &input, usize::MAX);
+    let [Event::Ready(info)] = <[Event; 1]>::try_from(events).unwrap() else { panic!() };
+    assert_eq!(info.identity, "me");
+    let kept = info.identity.try_into_mut().unwrap().capacity();
+    assert!(kept < 300, "{kept} bytes");
 }
