@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -81,7 +81,11 @@ struct Desk {
 struct Visitor {
     peer: Arc<Peer>,
     message: Message,
+    /// Requests that are not answered yet.
+    asking: usize,
     replies: VecDeque<Vec<Frame>>,
+    /// When it was last heard or answered.
+    last: Instant,
 }
 
 /// Why a message gets no answer.
@@ -89,12 +93,17 @@ struct Visitor {
 enum Refusal {
     #[error("no request behind an empty frame")]
     NoRequest,
-    #[error("more than {ENVELOPE_FRAMES_MAX} frames before an empty one")]
+    #[error(
+        "more than {ENVELOPE_FRAMES_MAX} frames before an empty one, or one of more than \
+         {ENVELOPE_FRAME_BYTES_MAX} bytes"
+    )]
     Envelope,
     #[error("{REQUESTS_MAX} requests wait already")]
     QueueFull,
-    #[error("{REPLIES_MAX} replies have not been read")]
+    #[error("{REPLIES_MAX} replies, or {REPLIES_BYTES_MAX} bytes of them, have not been read")]
     Unread,
+    #[error("the last of {PEERS_MAX} places is taken, and nobody has been idle for longer")]
+    Idle,
 }
 
 /// A message of which not all frames are there.
@@ -112,7 +121,9 @@ impl Message {
         let more = frame.more;
         if self.delimited {
             self.body.get_or_insert(frame.payload);
-        } else if self.envelope.len() < ENVELOPE_FRAMES_MAX {
+        } else if self.envelope.len() < ENVELOPE_FRAMES_MAX
+            && frame.payload.len() <= ENVELOPE_FRAME_BYTES_MAX
+        {
             self.delimited = frame.payload.is_empty();
             self.envelope.push(Frame { more: true, ..frame });
         } else {
@@ -128,6 +139,11 @@ impl Message {
 }
 
 impl Visitor {
+    /// The least has the least need of its place.
+    fn need(&self) -> (bool, Instant) {
+        (self.asking > 0 || !self.replies.is_empty(), self.last)
+    }
+
     /// One that waits for an answer which won't come must not wait for ever.
     fn dismiss(&self, why: Refusal) {
         tracing::warn!(peer = self.peer.name(), %why, "control peer dropped");
@@ -143,28 +159,47 @@ impl Desk {
     fn reply(&self, peer: PeerId, frames: Vec<Frame>) {
         let mut visitors = self.visitors();
         let Some(visitor) = visitors.get_mut(&peer) else { return };
-        if visitor.replies.len() < REPLIES_MAX {
-            visitor.replies.push_back(frames);
-            visitor.peer.wake();
-        } else {
+        visitor.asking -= 1;
+        visitor.last = Instant::now();
+        visitor.replies.push_back(frames);
+        let bytes: usize = visitor.replies.iter().flatten().map(|frame| frame.payload.len()).sum();
+        let count = visitor.replies.len();
+        // One may be longer: that many connections are there.
+        if count > REPLIES_MAX || (count > 1 && bytes > REPLIES_BYTES_MAX) {
+            visitor.replies.clear();
             visitor.dismiss(Refusal::Unread);
+        } else {
+            visitor.peer.wake();
         }
     }
 }
 
 impl Traffic for Desk {
     fn joined(&self, peer: &Arc<Peer>) {
-        let peer = Arc::clone(peer);
-        let visitor = Visitor { message: Message::default(), replies: VecDeque::new(), peer };
-        self.visitors().insert(visitor.peer.id(), visitor);
+        let mut visitors = self.visitors();
+        if visitors.len() + 1 >= PEERS_MAX
+            && let Some(idle) = visitors.values().min_by_key(|visitor| visitor.need())
+        {
+            idle.dismiss(Refusal::Idle);
+        }
+        let visitor = Visitor {
+            peer: Arc::clone(peer),
+            message: Message::default(),
+            asking: 0,
+            replies: VecDeque::new(),
+            last: Instant::now(),
+        };
+        visitors.insert(peer.id(), visitor);
     }
 
     fn received(&self, peer: &Peer, frames: &mut Vec<Frame>) {
         let mut visitors = self.visitors();
         let Some(visitor) = visitors.get_mut(&peer.id()) else { return };
+        visitor.last = Instant::now();
         for frame in frames.drain(..) {
             let outcome = match visitor.message.push(frame, peer.id()) {
                 Ok(Some(request)) => {
+                    visitor.asking += 1;
                     self.queue.try_send(request).map_err(|_full| Refusal::QueueFull)
                 }
                 Ok(None) => Ok(()),
@@ -185,6 +220,7 @@ impl Traffic for Desk {
         if let Some(visitor) = self.visitors().get_mut(&peer.id())
             && let Some(reply) = visitor.replies.pop_front()
         {
+            visitor.last = Instant::now();
             *frames = reply;
         }
     }
@@ -213,12 +249,13 @@ fn options(socket: SocketType, message_bytes_max: usize) -> Options {
 }
 
 /// A command's name and its arguments.
-const REQUEST_BYTES_MAX: usize = 1 << 20;
+const REQUEST_BYTES_MAX: usize = 4 << 10;
 
 /// `status what=net` has a row for each connection.
 const REPLY_BYTES_MAX: usize = 64 << 20;
 
-/// Operators and their monitoring.
+/// Operators and their monitoring. Whoever takes the last place costs the one that has been idle for
+/// longest its own, so that there is always one.
 const PEERS_MAX: usize = 64;
 
 const HANDSHAKES_MAX: usize = 16;
@@ -226,11 +263,13 @@ const HANDSHAKES_MAX: usize = 16;
 /// Requests that wait over all peers; a REQ peer has one at a time.
 const REQUESTS_MAX: usize = 256;
 
-/// Replies that a peer has not read.
-const REPLIES_MAX: usize = 64;
+/// Replies that a peer has not read, and their bytes unless it is a single one.
+const REPLIES_MAX: usize = 8;
+const REPLIES_BYTES_MAX: usize = 16 << 20;
 
 /// A REQ peer sends the delimiter alone; each ROUTER on the way adds one frame.
 const ENVELOPE_FRAMES_MAX: usize = 16;
+const ENVELOPE_FRAME_BYTES_MAX: usize = 255;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(1);

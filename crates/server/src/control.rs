@@ -1,18 +1,19 @@
 //! The control port at work: where it is open, and the life of its task.
 
 mod answer;
+mod orders;
 mod status;
 
 use crate::error::chain;
 use answer::Desk;
 use bus::ControlPort;
-use bytes::{Bytes, BytesMut};
-use std::future::ready;
+use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use answer::{Order, Orders, View};
+pub use answer::View;
+pub use orders::{Order, Orders};
 
 /// The control port of a server. Dropping it closes the port at once.
 #[derive(Debug)]
@@ -79,13 +80,8 @@ impl Drop for Control {
 }
 
 async fn serve(mut port: ControlPort, desk: Arc<Desk>, stop: CancellationToken) {
-    let answer = |request: Bytes| {
-        let mut answer = BytesMut::new();
-        desk.answer(&request, &stop).encode(&mut answer);
-        ready(answer.freeze())
-    };
     tokio::select! {
-        () = port.serve(answer) => {}
+        () = port.serve(|request: Bytes| desk.answer(request, &stop)) => {}
         () = stop.cancelled() => {}
     }
     port.close().await;

@@ -81,7 +81,7 @@ impl Signals {
 
 async fn ordered(orders: &mut Option<Orders>) -> Order {
     if let Some(open) = orders
-        && let Some(order) = open.recv().await
+        && let Some(order) = open.next().await
     {
         return order;
     }

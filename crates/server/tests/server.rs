@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "server/control.rs"]
+mod control;
 #[path = "server/endpoints.rs"]
 mod endpoints;
 #[path = "server/process.rs"]

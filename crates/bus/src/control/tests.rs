@@ -1,6 +1,8 @@
 //! The control port on real sockets, with our own client and the `zeromq` crate.
 
-use tokio::io::AsyncWriteExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeromq::{DealerSocket, ReqSocket, Socket, SocketRecv, SocketSend};
@@ -105,28 +107,95 @@ async fn is_dismissed(desk: &Desk) {
     .await;
 }
 
-#[tokio::test]
-async fn a_peer_that_would_wait_in_vain_is_dropped() {
-    let too_deep = [b"\x01\x01x".repeat(17), b"\x01\0\0\x01q".to_vec()].concat();
-    let unread = b"\x01\0\0\x01q".repeat(200);
-    for requests in [too_deep, unread] {
-        let mut port = ControlPort::bind("tcp://127.0.0.1:*").await.unwrap();
-        let desk = Arc::clone(&port.desk);
-        let mut stream = dealer(&port.bound()).await;
-        let client = async {
-            within(async {
-                while desk.visitors().is_empty() {
+/// What `requests` brings a peer that never reads, where every answer has `size` bytes.
+async fn check_dismissed(requests: &[u8], size: usize, want: Result<(), Refusal>) {
+    let mut port = ControlPort::bind("tcp://127.0.0.1:*").await.unwrap();
+    let desk = Arc::clone(&port.desk);
+    let mut stream = dealer(&port.bound()).await;
+    let answered = AtomicUsize::new(0);
+    let client = within(async {
+        while desk.visitors().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stream.write_all(requests).await.unwrap();
+        match want {
+            Err(_) => is_dismissed(&desk).await,
+            Ok(()) => {
+                let asked = requests.windows(4).filter(|bytes| *bytes == QUESTION).count();
+                while answered.load(Ordering::Relaxed) < asked {
                     tokio::task::yield_now().await;
                 }
-            })
-            .await;
-            stream.write_all(&requests).await.unwrap();
-            is_dismissed(&desk).await;
-        };
-        let answer = Bytes::from(vec![0; 1 << 20]);
-        tokio::select! {
-            () = port.serve(|_| std::future::ready(answer.clone())) => {}
-            () = client => {}
+            }
         }
+    });
+    let answer = Bytes::from(vec![0; size]);
+    tokio::select! {
+        () = port.serve(|_| {
+            answered.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(answer.clone())
+        }) => {}
+        () = client => {}
+    }
+    assert_eq!(desk.visitors().len(), usize::from(want.is_ok()), "{want:?}");
+}
+
+/// A DEALER's, with its delimiter.
+const QUESTION: &[u8] = b"\x01\0\0\x01q";
+
+#[tokio::test]
+async fn a_peer_that_would_wait_in_vain_is_dropped() {
+    let deep = |frames: usize| [&b"\x01\x01x".repeat(frames), QUESTION].concat();
+    let wide = |bytes: usize| [&long(1, bytes)[..], QUESTION].concat();
+    let ask = |bytes: usize| [b"\x01\0", &long(0, bytes)[..]].concat();
+    check_dismissed(&deep(15), 1, Ok(())).await;
+    check_dismissed(&deep(17), 1, Err(Refusal::Envelope)).await;
+    check_dismissed(&wide(255), 1, Ok(())).await;
+    check_dismissed(&wide(256), 1, Err(Refusal::Envelope)).await;
+    check_dismissed(&ask(4096), 1, Ok(())).await;
+    check_dismissed(&ask(4097), 1, Err(Refusal::NoRequest)).await;
+    // As much as the system takes goes out all the same.
+    check_dismissed(&QUESTION.repeat(8), 1 << 20, Ok(())).await;
+    check_dismissed(&QUESTION.repeat(60), 256 << 10, Err(Refusal::Unread)).await;
+    check_dismissed(&QUESTION.repeat(8), 40 << 20, Err(Refusal::Unread)).await;
+    check_dismissed(QUESTION, 40 << 20, Ok(())).await;
+}
+
+/// A frame of so many bytes.
+fn long(flags: u8, bytes: usize) -> Vec<u8> {
+    let mut frame = vec![flags | 2];
+    frame.extend_from_slice(&(bytes as u64).to_be_bytes());
+    frame.resize(9 + bytes, b'x');
+    frame
+}
+
+#[tokio::test]
+async fn there_is_always_a_place_for_one_more() {
+    let mut port = ControlPort::bind("tcp://127.0.0.1:*").await.unwrap();
+    let (spec, desk) = (port.bound(), Arc::clone(&port.desk));
+    let client = within(async {
+        let mut held = Vec::new();
+        while held.len() < PEERS_MAX {
+            held.push(dealer(&spec).await);
+            while desk.visitors().len() + 1 < held.len() {
+                tokio::task::yield_now().await;
+            }
+            if held.len() == PEERS_MAX - 1 {
+                let mut answer = [0; QUESTION.len()];
+                held[0].write_all(QUESTION).await.unwrap();
+                while !answer.ends_with(b"Q") {
+                    answer.rotate_left(1);
+                    answer[QUESTION.len() - 1] = held[0].read_u8().await.unwrap();
+                }
+            }
+        }
+        for _ in 0..3 {
+            assert_eq!(ask(&spec, "q".into(), Duration::from_secs(10)).await.unwrap(), "Q");
+        }
+        let there: Vec<_> = desk.visitors().keys().copied().collect();
+        assert!(there.contains(&0) && !there.contains(&1), "{there:?}");
+    });
+    tokio::select! {
+        () = port.serve(shout) => {}
+        () = client => {}
     }
 }

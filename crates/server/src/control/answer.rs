@@ -1,28 +1,17 @@
 //! One request of an operator, and the answer to it.
 
+use super::orders::{self, Giver, Order, Orders};
 use super::status;
 use crate::dispatch::Dispatch;
+use bytes::{Bytes, BytesMut};
 use edge::{ConnId, Edge};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use wire::control::{Cell, Command, ControlError, Reply, StatusOf, Table};
-
-/// What an operator wants of the process, as by a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// As SIGHUP.
-    Reload,
-    /// As SIGINT.
-    Stop,
-    /// As SIGTERM.
-    Terminate,
-}
-
-/// The orders of operators, in turn.
-pub type Orders = mpsc::Receiver<Order>;
 
 /// What the control port can see of its server.
 #[derive(Debug)]
@@ -36,11 +25,8 @@ pub struct View {
 #[derive(Debug)]
 pub(super) struct Desk {
     view: View,
-    orders: mpsc::Sender<Order>,
+    orders: Giver,
 }
-
-/// Orders that wait while one is carried out; more of them change nothing.
-const ORDERS_MAX: usize = 16;
 
 /// What Mongrel2's `help` does not name.
 const MORE_HELP: [(&str, &str); 1] =
@@ -48,15 +34,36 @@ const MORE_HELP: [(&str, &str); 1] =
 
 impl Desk {
     pub(super) fn new(view: View) -> (Self, Orders) {
-        let (orders, carried_out) = mpsc::channel(ORDERS_MAX);
+        let (orders, carried_out) = orders::orders();
         (Self { view, orders }, carried_out)
     }
 
     /// Answers `request`; `stop` closes the port behind the answer.
-    pub(super) fn answer(&self, request: &[u8], stop: &CancellationToken) -> Reply {
-        match Command::parse(request) {
-            Ok(command) => self.carry_out(command, stop).unwrap_or_else(Reply::from),
-            Err(error) => error.into(),
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        request: Bytes,
+        stop: &CancellationToken,
+    ) -> Bytes {
+        match Command::parse(&request) {
+            // A row for each of many connections takes longer than others should wait.
+            Ok(Command::Status(of)) => {
+                let desk = Arc::clone(self);
+                match spawn_blocking(move || encoded(desk.status(of).into())).await {
+                    Ok(answer) => answer,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                }
+            }
+            Ok(command) => encoded(self.carry_out(command, stop).unwrap_or_else(Reply::from)),
+            Err(error) => encoded(error.into()),
+        }
+    }
+
+    fn status(&self, of: StatusOf) -> Table {
+        let service = self.view.edge.service();
+        match of {
+            StatusOf::Net => status::net(&self.view.edge.registry().seen()),
+            StatusOf::Tasks => status::tasks(&service.live()),
+            StatusOf::Handlers => status::handlers(&service.live()),
         }
     }
 
@@ -68,11 +75,7 @@ impl Desk {
                 Table::single("uuid", self.view.edge.service().live().site.server.uuid.clone())
             }
             Command::Info => self.info(),
-            Command::Status(StatusOf::Net) => status::net(&self.view.edge.registry().seen()),
-            Command::Status(StatusOf::Tasks) => status::tasks(&self.view.edge.service().live()),
-            Command::Status(StatusOf::Handlers) => {
-                status::handlers(&self.view.edge.service().live())
-            }
+            Command::Status(of) => self.status(of),
             Command::Kill(id) => {
                 let line = self.view.edge.registry().find(ConnId(id));
                 tracing::info!(id, found = line.is_some(), "control port: kill");
@@ -93,7 +96,7 @@ impl Desk {
 
     fn order(&self, order: Order) -> Table {
         tracing::info!(?order, "control port: order");
-        if let Err(error) = self.orders.try_send(order) {
+        if let Err(error) = self.orders.give(order) {
             tracing::warn!(?order, %error, "an order is not carried out");
         }
         Table::signal_sent()
@@ -116,6 +119,12 @@ impl Desk {
         let (headers, cells) = row.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
         Table { headers: headers.into_iter().map(Into::into).collect(), rows: vec![cells] }
     }
+}
+
+fn encoded(reply: Reply) -> Bytes {
+    let mut bytes = BytesMut::new();
+    reply.encode(&mut bytes);
+    bytes.freeze()
 }
 
 fn seconds() -> u64 {
