@@ -1,7 +1,7 @@
 //! Handlers over ZeroMQ: what reaches them, what of theirs reaches clients, and what they are told.
 
 use crate::harness::{
-    Client, Handler, HandlerSpec, Running, SiteBuilder, asked, free_ports, ok, until, within,
+    Client, Handler, HandlerSpec, Running, SiteBuilder, asked, free_ports, ok, within,
 };
 use std::time::{Duration, Instant};
 
@@ -402,7 +402,7 @@ async fn the_close_of_one_handler_is_told_to_the_other() {
 async fn many_handlers_share_the_requests_of_one_route() {
     let server = Running::start(&SiteBuilder::new().handler("/h", "main")).await;
     let mut handlers = [server.handler("main").await, server.handler("main").await];
-    until(|| server.server.live().handler(0).link().peers() == 2).await;
+    server.until_peers(2).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
         let mut client = server.client().await;
@@ -632,7 +632,7 @@ async fn an_answer_counts_though_its_handler_takes_no_more_requests() {
     client.send("POST /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await;
     let request = handler.request().await;
     handler.take_no_more().await;
-    until(|| server.server.live().handler(0).link().peers() == 0).await;
+    server.until_peers(0).await;
     handler.answer(&request, "a last word").await;
     assert_eq!(client.reply().await.text(), "a last word");
 }

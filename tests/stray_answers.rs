@@ -1,6 +1,6 @@
 //! Answers that may still come when their exchange is over: they must not become answers to something else.
 
-use crate::harness::{Client, Handler, Running, SiteBuilder, asked, until, within};
+use crate::harness::{Client, Handler, Running, SiteBuilder, asked, within};
 use std::time::Duration;
 
 fn impatient() -> SiteBuilder {
@@ -8,7 +8,7 @@ fn impatient() -> SiteBuilder {
 }
 
 async fn is_alone(server: &Running) {
-    until(|| server.server.live().handler(0).link().peers() == 0).await;
+    server.until_peers(0).await;
 }
 
 /// The handler is gone; its answer may still be on its way.
@@ -50,7 +50,7 @@ async fn what_a_handler_has_stays_with_it_while_it_publishes() {
     let (mut waiting, request) = asked(&server, &mut ending, "/h").await;
     let mut other = server.handler("main").await;
     ending.take_no_more().await;
-    until(|| server.server.live().handler(0).link().peers() == 1).await;
+    server.until_peers(1).await;
     // Longer than the half second in which a handler that was killed may still be heard.
     let again = tokio::time::timeout(Duration::from_millis(1500), other.next()).await;
     assert!(again.is_err(), "{again:?}");

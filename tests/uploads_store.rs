@@ -15,6 +15,19 @@ async fn begin(server: &Running, handler: &mut Handler, length: usize) -> (Clien
     (client, start)
 }
 
+/// A whole upload whose handler has left before its end, perhaps with an answer.
+async fn orphan(server: &Running, mut handler: Handler, answered: bool) -> Client {
+    let (mut client, start) = begin(server, &mut handler, 2000).await;
+    if answered {
+        handler.reply(start.conn, ok("early")).await;
+        assert_eq!(client.reply().await.text(), "early");
+    }
+    drop(handler);
+    server.until_peers(0).await;
+    client.send(body(2000)).await;
+    client
+}
+
 #[tokio::test]
 async fn the_done_message_says_how_large_the_file_is_and_what_is_in_it() {
     for digest in [None, Some("sha256")] {
@@ -67,15 +80,8 @@ async fn a_file_is_listed_until_a_handler_has_it() {
 async fn a_done_message_that_nobody_takes_leaves_no_file() {
     let site = site().setting("handler.queue_timeout", "0.3");
     for answered in [false, true] {
-        let (server, mut handler) = start(&site).await;
-        let (mut client, start) = begin(&server, &mut handler, 2000).await;
-        if answered {
-            handler.reply(start.conn, ok("early")).await;
-            assert_eq!(client.reply().await.text(), "early");
-        }
-        drop(handler);
-        server.until_peers(0).await;
-        client.send(body(2000)).await;
+        let (server, handler) = start(&site).await;
+        let mut client = orphan(&server, handler, answered).await;
         if !answered {
             assert_eq!(client.reply().await.status, 503);
         }
@@ -103,14 +109,7 @@ async fn a_client_that_leaves_before_anybody_took_its_file_takes_it_along() {
 async fn a_handler_that_comes_back_gets_the_done_message_and_the_file() {
     let (server, mut handler) = start(&site()).await;
     for answered in [false, true] {
-        let (mut client, start) = begin(&server, &mut handler, 2000).await;
-        if answered {
-            handler.reply(start.conn, ok("early")).await;
-            assert_eq!(client.reply().await.text(), "early");
-        }
-        drop(handler);
-        server.until_peers(0).await;
-        client.send(body(2000)).await;
+        let mut client = orphan(&server, handler, answered).await;
         server.until_waiting(1).await;
         handler = server.handler("main").await;
         let done = handler.request().await;

@@ -1,7 +1,8 @@
 //! A client that says just what it is told and reads just what comes.
 
-use super::within;
+use super::{PATIENCE, within};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -69,8 +70,19 @@ impl Client {
 
     /// Whether the server has said anything.
     pub(crate) async fn has_input(&self) -> bool {
-        let wait = std::time::Duration::from_millis(1);
+        let wait = Duration::from_millis(1);
         !self.read.is_empty() || tokio::time::timeout(wait, self.stream.readable()).await.is_ok()
+    }
+
+    /// A byte now and then, until the server says something or closes.
+    pub(crate) async fn trickle(&mut self) {
+        let began = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        while !self.has_input().await {
+            tick.tick().await;
+            assert!(began.elapsed() < PATIENCE, "nothing within {PATIENCE:?}");
+            self.try_send("x").await;
+        }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
@@ -150,7 +162,7 @@ impl Client {
 
     /// A reset instead of an orderly close.
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     async fn chunks(&mut self) -> Vec<u8> {
