@@ -50,19 +50,46 @@ pub(super) fn tasks(live: &Live) -> Table {
 /// For each handler row one row of its own, without a peer, and one for each peer. Times are in
 /// seconds and, for answers, milliseconds.
 pub(super) fn handlers(live: &Live) -> Table {
+    let links = live.handlers().map(|link| {
+        let row = link.handler();
+        (row.id, row.send_spec.clone(), link.link().stats())
+    });
+    of_links(links)
+}
+
+fn of_links(links: impl Iterator<Item = (i64, String, LinkStats)>) -> Table {
     let headers = [
         "handler", "peer", "identity", "zmtp", "state", "since", "pending", "oldest", "queued",
         "sent", "answered", "retries", "refused", "timeouts", "lost", "mean_ms", "p50_ms",
         "p99_ms", "max_ms",
     ];
     let mut rows = Vec::new();
-    for handler in live.handlers() {
-        let id = handler.handler().id;
-        let stats = handler.link().stats();
-        rows.push(row_of_link(id, &handler.handler().send_spec, &stats));
-        rows.extend(stats.peers.into_iter().map(|peer| row_of_peer(id, peer)));
+    for (id, send_spec, stats) in links {
+        let mut row = row_of_link(id, &send_spec, &stats);
+        row.extend(of_both_sockets(&stats));
+        rows.push(row);
+        rows.extend(stats.peers.into_iter().map(|peer| {
+            let mut row = row_of_peer(id, peer);
+            row.extend([NONE; OF_BOTH_SOCKETS.len()]);
+            row
+        }));
     }
-    table(&headers, rows)
+    table(&[&headers[..], &OF_BOTH_SOCKETS].concat(), rows)
+}
+
+/// Columns that only the row of a link has: what no single PULL peer is answerable for.
+const OF_BOTH_SOCKETS: [&str; 6] =
+    ["publishers", "replies", "orphaned", "notices", "notices_lost", "peers_refused"];
+
+fn of_both_sockets(stats: &LinkStats) -> [Cell; OF_BOTH_SOCKETS.len()] {
+    [
+        size(stats.publishers.len()),
+        count(stats.received),
+        size(stats.orphaned),
+        size(stats.notices),
+        count(stats.notices_dropped),
+        count(stats.peers_refused),
+    ]
 }
 
 fn row_of_link(id: i64, send_spec: &str, stats: &LinkStats) -> Vec<Cell> {
@@ -120,4 +147,51 @@ fn size(number: usize) -> Cell {
 
 fn count(number: u64) -> Cell {
     i64::try_from(number).unwrap_or(i64::MAX).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_figure_of_a_link_has_its_column() {
+        let stats = LinkStats {
+            publishers: vec!["tcp://127.0.0.1:4".to_owned(); 3],
+            queued: 4,
+            notices: 5,
+            open: 6,
+            orphaned: 7,
+            sent: 8,
+            peers_refused: 9,
+            received: 10,
+            retries: 11,
+            refused: 12,
+            timeouts: 13,
+            lost: 14,
+            notices_dropped: 15,
+            ..LinkStats::default()
+        };
+        let table = of_links([(1, "tcp://127.0.0.1:5".to_owned(), stats)].into_iter());
+        let [row] = &table.rows[..] else { panic!("{table:?}") };
+        assert_eq!(row.len(), table.headers.len());
+        for (name, want) in [
+            ("handler", 1),
+            ("publishers", 3),
+            ("queued", 4),
+            ("notices", 5),
+            ("pending", 6),
+            ("orphaned", 7),
+            ("sent", 8),
+            ("peers_refused", 9),
+            ("replies", 10),
+            ("retries", 11),
+            ("refused", 12),
+            ("timeouts", 13),
+            ("lost", 14),
+            ("notices_lost", 15),
+        ] {
+            let at = table.headers.iter().position(|header| header.as_ref() == name).unwrap();
+            assert_eq!(row[at], Cell::Integer(want), "{name}");
+        }
+    }
 }
