@@ -21,8 +21,15 @@ struct Plan {
     handlers: usize,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// As many threads as the server takes by default.
+fn main() -> ExitCode {
+    let threads = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(threads).enable_all().build();
+    runtime.expect("a runtime").block_on(run())
+}
+
+async fn run() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [sockets, send_spec, recv_spec, numbers @ ..] = arguments.as_slice() else {
         return usage();
