@@ -34,8 +34,8 @@ usage: cargo xtask <command>
       --idle N          connections held open to weigh one (10000); 0: leave that out
       --record NAME     write benches/runs/<date>-NAME/summary.md
   bench links           a handler link beside libzmq and the zeromq crate, with echoing handlers
-      --seconds N       length of one measurement (4)
-      --rounds N        rounds, interleaved; the median counts (5)
+      --seconds N       length of one measurement (2)
+      --rounds N        rounds, interleaved; the median counts (9)
       --handlers N,M    with so many handlers (1,4)
       --in-flight N     round trips under way at once (64)
       --bytes N         size of a message (256)
