@@ -119,6 +119,44 @@ async fn interim_responses_go_before_the_final_one() {
 }
 
 #[tokio::test]
+async fn a_handler_that_dies_after_an_interim_response_is_502_or_asked_of_another() {
+    let (server, mut handler) = start().await;
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let mut clients = Vec::new();
+    for (method, said, received) in [
+        ("GET", [interim, ""], interim),
+        ("POST", [interim, ""], interim),
+        // A piece of a head can't be taken back.
+        ("PUT", [interim, "HTTP/1.1 20"], "HTTP/1.1 20"),
+    ] {
+        let mut client = server.client().await;
+        client
+            .send(format!("{method} /h HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"))
+            .await;
+        let request = handler.request().await;
+        for said in said.iter().filter(|said| !said.is_empty()) {
+            handler.reply(request.conn, said).await;
+        }
+        client.until(received.as_bytes()).await;
+        clients.push(client);
+    }
+    drop(handler);
+    let [get, post, put] = &mut clients[..] else { panic!("three clients") };
+    assert_eq!(post.reply().await.status, 502);
+    post.closed().await;
+    put.closed().await;
+    let mut other = server.handler("main").await;
+    let again = other.request().await;
+    assert_eq!(again.header("METHOD"), Some("GET"));
+    other.answer(&again, "by another").await;
+    assert_eq!(get.reply().await.text(), "by another");
+    let log = server.stop().await;
+    let closes: Vec<_> =
+        log.iter().map(|line| (&*line.method, &*line.status, &*line.close)).collect();
+    assert!(closes.contains(&("PUT", "0", "handler_lost")), "{closes:?}");
+}
+
+#[tokio::test]
 async fn a_response_that_the_close_ends_is_whole_and_closes() {
     let (server, mut handler) = start().await;
     let (mut client, request) = asked(&server, &mut handler, "/h").await;

@@ -56,15 +56,18 @@ async fn after_the_drain_deadline_handlers_are_told_and_all_is_closed() {
     half.send("GET /x HTTP/1.1\r\nHo").await;
     let began = Instant::now();
     let stopping = tokio::spawn(server.stop());
-    assert_eq!(handler.notice().await, request.conn);
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.field("connection")), (503, Some("close")));
+    assert!(reply.text().contains("The server is going down."), "{}", reply.text());
     client.closed().await;
+    assert_eq!(handler.notice().await, request.conn);
     half.rest().await;
     handler.ended().await;
     let log = within(stopping).await.unwrap();
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
     let line = log.iter().find(|line| line.path == "/h").unwrap();
-    assert_eq!((line.status.as_str(), line.close.as_str()), ("0", "killed"));
+    assert_eq!((line.status.as_str(), line.close.as_str()), ("503", "draining"));
 }
 
 #[tokio::test]
@@ -74,8 +77,29 @@ async fn a_request_that_waits_for_a_handler_is_not_left_hanging() {
     client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     server.until_waiting(1).await;
     within(server.stop()).await;
-    let end = client.rest().await;
-    assert!(end.is_empty() || end.starts_with(b"HTTP/1.1 503 "), "{}", end.escape_ascii());
+    assert_eq!(client.reply().await.status, 503);
+    client.closed().await;
+}
+
+/// One has had half its answer, the other has left its client in the dark but for an interim response.
+#[tokio::test]
+async fn what_has_begun_ends_with_the_drain_and_what_has_not_is_503() {
+    let server = Running::start(&site().setting("timeout.drain", "1")).await;
+    let mut handler = server.handler("main").await;
+    let (mut begun, first) = asked(&server, &mut handler, "/h/begun").await;
+    let (mut informed, second) = asked(&server, &mut handler, "/h/informed").await;
+    handler.reply(first.conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
+    handler.reply(second.conn, "HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    begun.until(b"half").await;
+    informed.until(b"\r\n\r\n").await;
+    let stopping = tokio::spawn(server.stop());
+    begun.closed().await;
+    assert_eq!(informed.reply().await.status, 503);
+    informed.closed().await;
+    let log = within(stopping).await.unwrap();
+    let line = |path: &str| log.iter().find(|line| line.path == path).unwrap().short();
+    assert_eq!(line("/h/begun"), ("/h/begun", "200", "draining"));
+    assert_eq!(line("/h/informed"), ("/h/informed", "503", "draining"));
 }
 
 #[tokio::test]

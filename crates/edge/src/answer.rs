@@ -104,6 +104,9 @@ pub(crate) fn answer(fault: &Fault, wants: Wants, page: Option<Bytes>) -> Respon
         FaultKind::NoHandler { retry_after } | FaultKind::Overloaded { retry_after } => {
             response.fields.add("Retry-After", retry_after.to_string());
         }
+        FaultKind::Draining => {
+            response.fields.add("Retry-After", "1");
+        }
         _ => {}
     }
     let (content_type, body) = match (wants, page) {

@@ -293,6 +293,7 @@ impl<S: Service> Connection<S> {
         let delivery = match heard {
             Heard::Killed(reason) => return Err(reason.into()),
             Heard::Overflow(limit) => return Err(CloseReason::Limit(limit).into()),
+            Heard::DrainOver => return Err(CloseReason::Draining.into()),
             Heard::Delivery(delivery) => delivery,
         };
         match delivery {

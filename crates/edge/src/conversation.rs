@@ -39,10 +39,12 @@ pub struct Conversation<'w> {
     is_new_to_handler: bool,
     answer: Answered,
     answer_deadline: Option<Instant>,
+    patience: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answered {
+    /// Whole interim responses at most: a final one may follow from anybody.
     Nothing,
     Partly,
     Complete,
@@ -59,7 +61,7 @@ pub enum Turn {
     Credits(i64),
     /// The answer is a whole 101: from now on `spoken` is to be called.
     Upgraded,
-    /// The client is going to get no answer from a handler, and has had no byte of one.
+    /// The client is going to get no answer from a handler, and has had no byte of a final one.
     Failed(Fault),
     /// The exchange has ended.
     Over(Relayed),
@@ -121,6 +123,7 @@ impl<'w> Conversation<'w> {
             is_new_to_handler: false,
             answer: Answered::Nothing,
             answer_deadline: None,
+            patience: None,
         }
     }
 
@@ -136,7 +139,7 @@ impl<'w> Conversation<'w> {
     }
 
     /// What is left to say about a fault: an answer of ours, `Err`, only if the client has had no
-    /// byte of a handler's.
+    /// byte of a handler's final one.
     pub fn fail(&self, fault: Fault) -> Result<Relayed, Fault> {
         if self.answer == Answered::Nothing {
             return Err(fault);
@@ -148,6 +151,7 @@ impl<'w> Conversation<'w> {
             FaultKind::ReplyTooLarge => CloseReason::Limit(Limit::ReplyBytes),
             FaultKind::Refused(refusal) => CloseReason::BadRequest(refusal),
             FaultKind::Killed(reason) => reason,
+            FaultKind::Draining => CloseReason::Draining,
             _ => CloseReason::HandlerLost,
         })))
     }
@@ -169,8 +173,9 @@ impl<'w> Conversation<'w> {
         self.exchange
     }
 
-    /// Without an answer after `deadline` from now, the exchange fails.
+    /// Without an answer after `deadline` from now, or from an interim response, the exchange fails.
     pub fn expect_answer(&mut self, deadline: Option<Duration>) {
+        self.patience = self.patience.max(deadline);
         self.answer_deadline = deadline.map(|deadline| Instant::now() + deadline);
     }
 
@@ -279,6 +284,7 @@ impl<'w> Conversation<'w> {
         let delivery = match heard {
             Heard::Killed(reason) => return Some(self.end(reason)),
             Heard::Overflow(limit) => return Some(self.end(CloseReason::Limit(limit))),
+            Heard::DrainOver => return Some(self.failed(FaultKind::Draining.into())),
             Heard::Delivery(delivery) => delivery,
         };
         match delivery {
@@ -334,11 +340,7 @@ impl<'w> Conversation<'w> {
                 (bytes.slice(..end), Some(CloseReason::HandlerBrokeFraming))
             }
         };
-        self.life.respond();
-        if self.answer == Answered::Nothing {
-            self.answer = Answered::Partly;
-            self.audiences.begun(self.line.conn(), self.exchange);
-        }
+        self.note_beginning();
         if let Err(reason) = self.writer.send(bytes, self.write_deadline).await {
             return Some(self.end(reason));
         }
@@ -348,6 +350,19 @@ impl<'w> Conversation<'w> {
             return Some(Turn::Upgraded);
         }
         end.map(|reason| self.end(reason))
+    }
+
+    /// Bytes of a handler are about to go out: those of a whole interim response begin no answer.
+    fn note_beginning(&mut self) {
+        if self.answer == Answered::Nothing {
+            if !self.tracker.has_begun() {
+                self.answer_deadline = self.patience.map(|patience| Instant::now() + patience);
+                return;
+            }
+            self.answer = Answered::Partly;
+            self.audiences.begun(self.line.conn(), self.exchange);
+        }
+        self.life.respond();
     }
 
     fn failed(&self, fault: Fault) -> Turn {

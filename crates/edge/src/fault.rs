@@ -65,6 +65,8 @@ pub enum FaultKind {
     ReplyTooLarge,
     Internal,
     StoreFull,
+    /// The server is going down, and no handler has answered within `timeout.drain`.
+    Draining,
     /// More connections than `limits.connections`.
     Overloaded {
         retry_after: u32,
@@ -123,6 +125,7 @@ impl FaultKind {
             ),
             Self::Internal => (Ours, 500, true, "The server could not do this."),
             Self::StoreFull => (Ours, 507, false, "There is no room for the body."),
+            Self::Draining => (Ours, 503, false, "The server is going down."),
             Self::Overloaded { .. } => (Ours, 503, false, "Too many connections are open."),
         };
         Verdict { whose, status, text, keep }

@@ -87,6 +87,8 @@ pub(crate) enum Heard {
     Delivery(Delivery),
     /// More was waiting than this limit allows.
     Overflow(Limit),
+    /// No handler has answered in the time there was before the server goes down; said once.
+    DrainOver,
     Killed(CloseReason),
 }
 
@@ -98,6 +100,7 @@ struct State {
     /// Metered bytes that have not been written.
     metered_bytes: u64,
     draining: bool,
+    drain_over: bool,
     killed: Option<CloseReason>,
     waker: Option<Waker>,
 }
@@ -215,6 +218,18 @@ impl Line {
         state.wake();
     }
 
+    /// Has a request that waits for its handler end without that, and a connection that no handler
+    /// knows end at once.
+    pub(crate) fn end_drain(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Private {
+            state.killed.get_or_insert(CloseReason::Killed);
+        } else {
+            state.drain_over = true;
+        }
+        state.wake();
+    }
+
     /// Closes the connection at once, without a word to the client.
     pub fn kill(&self) {
         self.kill_for(CloseReason::Killed);
@@ -328,7 +343,7 @@ impl State {
         let Some(delivery) = self.queue.pop_front() else {
             // An idle connection keeps no memory of how much has once been waiting.
             self.queue = VecDeque::new();
-            return None;
+            return std::mem::take(&mut self.drain_over).then_some(Heard::DrainOver);
         };
         self.queued_bytes -= weight(&delivery);
         Some(Heard::Delivery(delivery))
@@ -473,6 +488,20 @@ mod tests {
         line.open();
         assert_eq!(line.deliver(data(&[0; 100]), 1), Delivered::Queued);
         assert_eq!(line.deliver(data(b"x"), 1), Delivered::Overflow(Limit::ReplyQueue));
+    }
+
+    #[test]
+    fn the_end_of_the_drain_comes_after_all_that_handlers_have_said() {
+        let line = Line::new(ConnId(1));
+        line.open();
+        line.deliver(data(b"x"), 1000);
+        line.end_drain();
+        assert_eq!(line.heard(), Some(Heard::Delivery(data(b"x"))));
+        assert_eq!(line.heard(), Some(Heard::DrainOver));
+        assert_eq!(line.heard(), None);
+        let private = Line::new(ConnId(2));
+        private.end_drain();
+        assert_eq!(private.heard(), Some(Heard::Killed(CloseReason::Killed)));
     }
 
     #[test]

@@ -105,6 +105,11 @@ impl Registry {
         self.each(Line::drain);
     }
 
+    /// Closes every connection, those that wait for a handler with an answer of ours.
+    pub fn end_drain(&self) {
+        self.each(Line::end_drain);
+    }
+
     /// Closes every connection at once.
     pub fn kill(&self) {
         self.each(Line::kill);

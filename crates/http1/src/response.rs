@@ -162,11 +162,16 @@ impl ResponseTracker {
     /// The handler closed, or the connection did; says whether the client has the whole response.
     pub fn finish(&mut self) -> Ending {
         match self.phase {
-            Phase::Prefix(0) if self.head.status.is_none() => Ending::Nothing,
+            _ if !self.has_begun() => Ending::Nothing,
             Phase::UntilClose | Phase::Complete => Ending::Whole,
             Phase::Opaque => Ending::Opaque,
             _ => Ending::CutShort,
         }
+    }
+
+    /// Whether anything has come but whole interim responses.
+    pub fn has_begun(&self) -> bool {
+        !(matches!(self.phase, Phase::Prefix(0)) && self.head.status.is_none())
     }
 
     /// The final status, once its head is complete; 101 counts as final.

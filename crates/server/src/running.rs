@@ -211,7 +211,10 @@ impl Server {
                 open = registry.len(), after = ?deadline,
                 "closing connections that did not finish within timeout.drain"
             );
-            registry.kill();
+            registry.end_drain();
+            if tokio::time::timeout(KILL_GRACE, registry.emptied()).await.is_err() {
+                registry.kill();
+            }
             if tokio::time::timeout(KILL_GRACE, registry.emptied()).await.is_err() {
                 tracing::error!(
                     open = registry.len(),
