@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use zmtp::{
-    Departure, Endpoint, Frame, Local, Options, Peer, PeerId, Security, SocketType, Traffic,
+    Departure, Endpoint, Frame, Local, Options, Peer, PeerId, Security, Seldom, SocketType, Traffic,
 };
 
 mod ask;
@@ -27,7 +27,7 @@ impl ControlPort {
     /// Binds the REP socket.
     pub async fn bind(spec: &str) -> Result<Self, BindFault> {
         let (queue, requests) = mpsc::channel(REQUESTS_MAX);
-        let desk = Arc::new(Desk { visitors: Mutex::default(), queue });
+        let desk = Arc::new(Desk { visitors: Mutex::default(), queue, dropped: Seldom::default() });
         let traffic: Arc<dyn Traffic> = Arc::<Desk>::clone(&desk);
         let endpoint = match spec.parse() {
             Ok(address) => {
@@ -75,6 +75,7 @@ struct Request {
 struct Desk {
     visitors: Mutex<BTreeMap<PeerId, Visitor>>,
     queue: mpsc::Sender<Request>,
+    dropped: Seldom,
 }
 
 #[derive(Debug)]
@@ -145,8 +146,10 @@ impl Visitor {
     }
 
     /// One that waits for an answer which won't come must not wait for ever.
-    fn dismiss(&self, why: Refusal) {
-        tracing::warn!(peer = self.peer.name(), %why, "control peer dropped");
+    fn dismiss(&self, why: Refusal, dropped: &Seldom) {
+        if let Some(count) = dropped.add() {
+            tracing::warn!(peer = self.peer.name(), %why, count, "control peer dropped");
+        }
         self.peer.dismiss();
     }
 }
@@ -167,7 +170,7 @@ impl Desk {
         // One may be longer: that many connections are there.
         if count > REPLIES_MAX || (count > 1 && bytes > REPLIES_BYTES_MAX) {
             visitor.replies.clear();
-            visitor.dismiss(Refusal::Unread);
+            visitor.dismiss(Refusal::Unread, &self.dropped);
         } else {
             visitor.peer.wake();
         }
@@ -180,7 +183,7 @@ impl Traffic for Desk {
         if visitors.len() + 1 >= PEERS_MAX
             && let Some(idle) = visitors.values().min_by_key(|visitor| visitor.need())
         {
-            idle.dismiss(Refusal::Idle);
+            idle.dismiss(Refusal::Idle, &self.dropped);
         }
         let visitor = Visitor {
             peer: Arc::clone(peer),
@@ -209,9 +212,11 @@ impl Traffic for Desk {
                 Ok(()) => {}
                 // As libzmq's REP does.
                 Err(why @ Refusal::NoRequest) => {
-                    tracing::warn!(peer = peer.name(), %why, "control request dropped");
+                    if let Some(count) = self.dropped.add() {
+                        tracing::warn!(peer = peer.name(), %why, count, "control request dropped");
+                    }
                 }
-                Err(why) => return visitor.dismiss(why),
+                Err(why) => return visitor.dismiss(why, &self.dropped),
             }
         }
     }

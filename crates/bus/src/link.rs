@@ -166,13 +166,14 @@ impl Link {
         Ok(())
     }
 
-    /// Other limits from now on, for peers and requests that are there, too; `peers_max`,
-    /// `handshake_timeout` and `linger` stay as they were bound.
+    /// Other limits from now on, for peers and requests that are there, too; `handshake_timeout` and
+    /// `linger` stay as they were bound.
     pub fn adopt(&self, limits: LinkLimits) {
         let core = &self.shared.core;
         self.shared.sub.set_message_bytes_max(limits.message_bytes_max);
         for endpoint in [&self.shared.push, &self.shared.sub] {
             endpoint.set_heartbeat(limits.heartbeat());
+            endpoint.set_peers_max(limits.peers_max);
         }
         let effects = core.fleet().adopt(limits);
         core.carry_out(effects);

@@ -73,6 +73,9 @@ pub struct Limits {
     /// is taken for lost; none: never (`handler.heartbeat`). 10 s: a stopped process or a hung host
     /// costs its clients half a minute, and no pause of a healthy one is that long.
     pub handler_heartbeat: Option<Duration>,
+    /// Handlers connected to each of a row's two sockets (`handler.peers_max`). 1,024: more than a
+    /// row has processes, and a tenth of `fd_max`.
+    pub handler_peers_max: usize,
     /// Largest reply message, in bytes (`handler.message_max`). 64 MiB: a generous page or image.
     pub handler_message_bytes_max: usize,
     /// To connect to a backend (`proxy.connect_timeout`). 5 s: two lost SYNs.
@@ -119,6 +122,7 @@ impl Default for Limits {
             handler_pending_max: None,
             handler_retries: 2,
             handler_heartbeat: Some(Duration::from_secs(10)),
+            handler_peers_max: 1024,
             handler_message_bytes_max: 64 * 1024 * 1024,
             proxy_connect_deadline: Duration::from_secs(5),
             proxy_response_deadline: Duration::from_secs(60),

@@ -397,6 +397,7 @@ fn link_limits(limits: &Limits, options: &Options) -> LinkLimits {
         queue_max: limits.handler_queue_max,
         queue_timeout: limits.handler_queue_timeout,
         message_bytes_max: limits.handler_message_bytes_max,
+        peers_max: limits.handler_peers_max,
         ..LinkLimits::default()
     }
 }

@@ -13,15 +13,15 @@ use crate::refusals;
 /// keeps nobody out.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    peers_max: usize,
     handshakes_max: usize,
     state: Mutex<State>,
-    /// A peer has taken the last place.
-    pub(crate) filled: Notify,
+    /// A peer has taken the last place, or there are more or fewer of them.
+    pub(crate) changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    peers_max: usize,
     /// In the order they came.
     handshaking: BTreeMap<PeerId, Newcomer>,
     /// Peers by host.
@@ -51,11 +51,16 @@ pub(crate) struct Place {
 impl Admission {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            peers_max: options.peers_max,
             handshakes_max: options.handshakes_max.max(1),
-            state: Mutex::default(),
-            filled: Notify::new(),
+            state: Mutex::new(State { peers_max: options.peers_max, ..State::default() }),
+            changed: Notify::new(),
         }
+    }
+
+    /// From now on; those that are there stay.
+    pub(crate) fn set_peers_max(&self, max: usize) {
+        self.state().peers_max = max;
+        self.changed.notify_one();
     }
 
     /// Begins a handshake. Where too many are under way, the oldest of the host with most of them
@@ -78,14 +83,14 @@ impl Admission {
         Place { admission: Arc::clone(self), id, address, host, wake, has_joined: false }
     }
 
-    /// If every place is taken: the host that has most of them, and how many.
-    pub(crate) fn full(&self) -> Option<(Arc<str>, usize)> {
+    /// If every place is taken: how many there are, the host that has most of them, and how many.
+    pub(crate) fn full(&self) -> Option<(usize, Arc<str>, usize)> {
         let state = self.state();
-        if state.joined_count < self.peers_max {
+        if state.joined_count < state.peers_max {
             return None;
         }
         let most = state.joined.iter().max_by_key(|(_, count)| **count);
-        most.map(|(host, count)| (Arc::clone(host), *count))
+        most.map(|(host, count)| (state.peers_max, Arc::clone(host), *count))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -111,14 +116,14 @@ impl Place {
         if state.handshaking.remove(&self.id).is_none() {
             return Err(self.crowded());
         }
-        if state.joined_count >= self.admission.peers_max {
-            return Err(Departure::Full { max: self.admission.peers_max });
+        if state.joined_count >= state.peers_max {
+            return Err(Departure::Full { max: state.peers_max });
         }
         state.joined_count += 1;
         *state.joined.entry(Arc::clone(&self.host)).or_default() += 1;
         self.has_joined = true;
-        if state.joined_count >= self.admission.peers_max {
-            self.admission.filled.notify_one();
+        if state.joined_count >= state.peers_max {
+            self.admission.changed.notify_one();
         }
         Ok(())
     }
@@ -150,8 +155,8 @@ mod tests {
     use super::*;
 
     fn admission(peers_max: usize, handshakes_max: usize) -> Arc<Admission> {
-        let state = Mutex::default();
-        Arc::new(Admission { peers_max, handshakes_max, state, filled: Notify::new() })
+        let state = Mutex::new(State { peers_max, ..State::default() });
+        Arc::new(Admission { handshakes_max, state, changed: Notify::new() })
     }
 
     fn enter(admission: &Arc<Admission>, hosts: &[&str]) -> Vec<Place> {
@@ -183,10 +188,13 @@ mod tests {
         let admission = admission(2, 3);
         let mut places = enter(&admission, &["a", "b", "b"]);
         assert!(places[1].join().is_ok() && places[2].join().is_ok());
-        assert_eq!(admission.full(), Some(("b".into(), 2)));
+        assert_eq!(admission.full(), Some((2, "b".into(), 2)));
         assert!(matches!(places[0].join(), Err(Departure::Full { max: 2 })));
         places.remove(1);
         assert_eq!(admission.full(), None);
+        admission.set_peers_max(1);
+        assert_eq!(admission.full(), Some((1, "b".into(), 1)));
+        admission.set_peers_max(2);
         assert!(enter(&admission, &["a"])[0].join().is_ok());
         places.clear();
         let state = admission.state();

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::admission::Admission;
 use crate::fault::EndpointFault;
 use crate::listener::{self, Listener};
 use crate::mechanism::Security;
@@ -25,6 +26,7 @@ pub struct Endpoint {
     message_bytes_max: Arc<AtomicUsize>,
     orders: watch::Sender<Orders>,
     refusals: Arc<Refusals>,
+    admission: Arc<Admission>,
     task: AbortHandle,
 }
 
@@ -40,10 +42,11 @@ impl Endpoint {
         let shared = Shared::new(options, traffic);
         let message_bytes_max = Arc::clone(&shared.message_bytes_max);
         let refusals = Arc::clone(&shared.refusals);
+        let admission = Arc::clone(&shared.admission);
         let server =
             Server { name: bound.to_string(), shared, orders: given, peers: JoinSet::new() };
         let task = tokio::spawn(server.run(listener)).abort_handle();
-        Ok(Self { bound, message_bytes_max, orders, refusals, task })
+        Ok(Self { bound, message_bytes_max, orders, refusals, admission, task })
     }
 
     /// What is bound: a port 0 or `*` has become a number.
@@ -59,6 +62,11 @@ impl Endpoint {
     /// When silent peers are asked and taken for lost from now on, those already connected, too.
     pub fn set_heartbeat(&self, heartbeat: Option<Heartbeat>) {
         self.orders.send_modify(|orders| orders.heartbeat = heartbeat);
+    }
+
+    /// How many peers there may be from now on. Those that are there stay.
+    pub fn set_peers_max(&self, max: usize) {
+        self.admission.set_peers_max(max);
     }
 
     /// What peers must prove from now on. Those connected that it would not have let in as it did
@@ -99,10 +107,12 @@ pub async fn connect(
     // The owner lives no longer than the connection.
     let message_bytes_max = Arc::clone(&shared.message_bytes_max);
     let refusals = Arc::clone(&shared.refusals);
+    let admission = Arc::clone(&shared.admission);
     let place = shared.admission.enter(stream.peer());
     let peer = peer::run(stream, place, shared, given);
     let task = tokio::spawn(peer).abort_handle();
-    Ok(Endpoint { bound: spec.clone(), message_bytes_max, orders, refusals, task })
+    let bound = spec.clone();
+    Ok(Endpoint { bound, message_bytes_max, orders, refusals, admission, task })
 }
 
 fn orders(options: &Options) -> Orders {
@@ -120,25 +130,27 @@ struct Server {
 impl Server {
     async fn run(mut self, listener: Listener) {
         let mut orders = self.orders.clone();
-        let mut full = false;
+        let mut told: Option<Instant> = None;
         loop {
-            let taken = self.shared.admission.full();
-            if let Some((host, count)) = taken.as_ref().filter(|_| !full) {
-                let max = self.shared.options.peers_max;
-                let (endpoint, most_from) = (&self.name, format!("{host} ({count})"));
-                tracing::warn!(endpoint, max, most_from, "no more peers are accepted for now");
+            let full = self.shared.admission.full();
+            if let Some((max, host, count)) = &full
+                && told.is_none_or(|told| told.elapsed() >= TOLD_EVERY)
+            {
+                let most_from = format!("{host} ({count})");
+                self.shared.traffic.full(&self.name, *max, &most_from);
+                told = Some(Instant::now());
             }
-            full = taken.is_some();
             tokio::select! {
-                accepted = listener.accept(), if !full => match accepted {
+                accepted = listener.accept(), if full.is_none() => match accepted {
                     Ok(stream) => self.admit(stream),
                     Err(error) => pause(&self.name, &error).await,
                 },
                 Some(left) = self.peers.join_next(), if !self.peers.is_empty() => {
                     report(&self.name, left);
                 }
-                () = self.shared.admission.filled.notified() => {}
-                () = told(&mut orders) => break,
+                () = self.shared.admission.changed.notified() => {}
+                () = sleep(TOLD_EVERY), if full.is_some() => {}
+                () = ordered(&mut orders) => break,
             }
         }
         drop(listener);
@@ -170,7 +182,7 @@ fn report(name: &str, left: Result<(), JoinError>) {
 }
 
 /// Ends when the endpoint is to close, or is gone.
-async fn told(orders: &mut watch::Receiver<Orders>) {
+async fn ordered(orders: &mut watch::Receiver<Orders>) {
     if orders.wait_for(|orders| orders.closing).await.is_err() {
         tracing::trace!("the endpoint was dropped");
     }
@@ -184,6 +196,9 @@ async fn pause(name: &str, error: &io::Error) {
     tracing::warn!(endpoint = name, %error, "cannot accept a peer");
     sleep(ACCEPT_PAUSE).await;
 }
+
+/// While no more peers are accepted.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 

@@ -158,6 +158,12 @@ impl Shared {
 ///
 /// For each peer: `joined`, then the others in any order but one at a time, then `left`.
 pub trait Traffic: Debug + Send + Sync + 'static {
+    /// All `max` places for peers are taken, most of them by a host and so many of its own; further
+    /// connections are not accepted. Said once a minute for as long as it is so.
+    fn full(&self, endpoint: &str, max: usize, most_from: &str) {
+        tracing::warn!(endpoint, max, most_from, "no more peers are accepted for now");
+    }
+
     /// The handshake is over. `supply` is called next.
     fn joined(&self, _peer: &Arc<Peer>) {}
 

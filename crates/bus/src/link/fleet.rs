@@ -75,6 +75,9 @@ struct Lane<H> {
     /// Requests in the queue, in the batch and held.
     pending: usize,
     sent: u64,
+    /// Requests taken from it because it was late, and those given up while it was there.
+    retries: u64,
+    lost: u64,
     /// How many messages it has been given, and which of them it is known to have taken from its
     /// own queue, because it has answered it.
     given: u64,
@@ -255,6 +258,8 @@ impl<H: Clone> Fleet<H> {
             held: Ends::default(),
             pending: 0,
             sent: 0,
+            retries: 0,
+            lost: 0,
             given: 0,
             consumed: 0,
             answered: None,
@@ -426,6 +431,8 @@ impl<H: Clone> Fleet<H> {
                 pending: lane.pending,
                 oldest: oldest.map(|entry| now.duration_since(entry.given)),
                 sent: lane.sent,
+                retries: lane.retries,
+                lost: lane.lost,
             }
         };
         LinkStats {

@@ -101,6 +101,10 @@ impl fmt::Debug for Core {
 pub(super) struct PushSide(pub(super) Arc<Core>);
 
 impl Traffic for PushSide {
+    fn full(&self, endpoint: &str, max: usize, most_from: &str) {
+        warn_of_full(endpoint, max, most_from);
+    }
+
     fn joined(&self, peer: &Arc<Peer>) {
         tracing::info!(peer = peer.name(), version = ?peer.info().version, "handler connected");
         let effects = self.0.fleet().joined(peer.id(), Arc::clone(peer), Instant::now());
@@ -144,6 +148,15 @@ impl Traffic for PushSide {
     }
 }
 
+fn warn_of_full(endpoint: &str, max: usize, most_from: &str) {
+    tracing::warn!(
+        endpoint,
+        max,
+        most_from,
+        "no more handlers are accepted, see handler.peers_max"
+    );
+}
+
 fn parting(why: &Departure) -> Parting {
     if matches!(why, Departure::Silent) { Parting::Silent } else { Parting::Closed }
 }
@@ -153,6 +166,10 @@ fn parting(why: &Departure) -> Parting {
 pub(super) struct SubSide(pub(super) Arc<Core>);
 
 impl Traffic for SubSide {
+    fn full(&self, endpoint: &str, max: usize, most_from: &str) {
+        warn_of_full(endpoint, max, most_from);
+    }
+
     fn joined(&self, peer: &Arc<Peer>) {
         self.0.publishers().insert(peer.id(), peer.name());
         self.0.fleet().publisher_joined();

@@ -58,6 +58,10 @@ pub struct PeerStats {
     pub oldest: Option<Duration>,
     /// Messages written to it.
     pub sent: u64,
+    /// Requests that it was late with and another was asked.
+    pub retries: u64,
+    /// Requests given up while it was there.
+    pub lost: u64,
     /// Of its answers; counts those it has given.
     pub latency: Latency,
 }
@@ -71,7 +75,7 @@ pub struct PeerName {
     pub identity: Bytes,
     /// ZMTP version it speaks.
     pub version: (u8, u8),
-    /// What it has proved, for people.
+    /// What it has proved, for people: a user, a key, or nothing.
     pub proved: String,
 }
 

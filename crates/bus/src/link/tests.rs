@@ -348,3 +348,19 @@ async fn a_handler_without_a_publisher_is_not_waited_for_without_end() {
     assert_eq!(bound.next().await, Heard::Undelivered(2, Undelivered::PeerLost));
     assert_eq!((bound.link.peers(), bound.link.stats().open), (1, 0));
 }
+
+#[tokio::test]
+async fn handlers_beyond_the_bound_wait_until_there_is_room() {
+    let limits = LinkLimits { peers_max: 1, ..LinkLimits::default() };
+    let bound = bound(limits.clone()).await;
+    let _first = bound.puller().await;
+    until(|| bound.link.peers() == 1).await;
+    let mut second = dial(&bound.link.bound().0).await;
+    second.write_all(GREETING).await.unwrap();
+    second.write_all(READY_PULL).await.unwrap();
+    let waits = timeout(Duration::from_millis(50), second.read_u8()).await;
+    assert!(waits.is_err(), "it is not served yet");
+    bound.link.adopt(LinkLimits { peers_max: 2, ..limits });
+    read_to(&mut second, b"READY").await;
+    until(|| bound.link.peers() == 2).await;
+}

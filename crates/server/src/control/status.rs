@@ -59,9 +59,9 @@ pub(super) fn handlers(live: &Live) -> Table {
 
 fn of_links(links: impl Iterator<Item = (i64, String, LinkStats)>) -> Table {
     let headers = [
-        "handler", "peer", "identity", "zmtp", "state", "since", "pending", "oldest", "queued",
-        "sent", "answered", "retries", "refused", "timeouts", "lost", "mean_ms", "p50_ms",
-        "p99_ms", "max_ms",
+        "handler", "peer", "identity", "proved", "zmtp", "state", "since", "pending", "oldest",
+        "queued", "sent", "answered", "retries", "refused", "timeouts", "lost", "mean_ms",
+        "p50_ms", "p99_ms", "max_ms",
     ];
     let mut rows = Vec::new();
     for (id, send_spec, stats) in links {
@@ -94,7 +94,8 @@ fn of_both_sockets(stats: &LinkStats) -> [Cell; OF_BOTH_SOCKETS.len()] {
 
 fn row_of_link(id: i64, send_spec: &str, stats: &LinkStats) -> Vec<Cell> {
     let state = if stats.peers.is_empty() { "no_peer" } else { "bound" };
-    let mut row = vec![id.into(), send_spec.to_owned().into(), NONE, NONE, state.into(), NONE];
+    let mut row =
+        vec![id.into(), send_spec.to_owned().into(), NONE, NONE, NONE, state.into(), NONE];
     row.extend([size(stats.open), NONE, size(stats.queued), count(stats.sent)]);
     row.extend([count(stats.latency.count), count(stats.retries), count(stats.refused)]);
     row.extend([count(stats.timeouts), count(stats.lost)]);
@@ -114,10 +115,11 @@ fn row_of_peer(id: i64, peer: PeerStats) -> Vec<Cell> {
     };
     let identity = peer.name.identity.escape_ascii().to_string();
     let identity = if identity.is_empty() { NONE } else { identity.into() };
-    let mut row = vec![id.into(), peer.name.address.into(), identity];
+    let mut row = vec![id.into(), peer.name.address.into(), identity, peer.name.proved.into()];
     row.extend([format!("{major}.{minor}").into(), state.into(), seconds(peer.since)]);
     row.extend([size(peer.pending), peer.oldest.map_or(NONE, seconds), size(peer.queued)]);
-    row.extend([count(peer.sent), count(peer.latency.count), NONE, NONE, NONE, NONE]);
+    row.extend([count(peer.sent), count(peer.latency.count), count(peer.retries)]);
+    row.extend([NONE, NONE, count(peer.lost)]);
     row.extend(times(&peer.latency));
     row
 }
@@ -192,6 +194,52 @@ mod tests {
         ] {
             let at = table.headers.iter().position(|header| header.as_ref() == name).unwrap();
             assert_eq!(row[at], Cell::Integer(want), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_figure_of_a_handler_has_its_column() {
+        let peer = PeerStats {
+            name: bus::PeerName {
+                address: "tcp://10.0.0.1:7".to_owned(),
+                identity: "me".into(),
+                version: (3, 1),
+                proved: "user alice".to_owned(),
+            },
+            since: Duration::from_secs(9),
+            state: PeerState::Late,
+            queued: 1,
+            pending: 2,
+            oldest: Some(Duration::from_secs(3)),
+            sent: 4,
+            retries: 5,
+            lost: 6,
+            latency: Latency { count: 7, ..Latency::default() },
+        };
+        let stats = LinkStats { peers: vec![peer], ..LinkStats::default() };
+        let table = of_links([(1, "tcp://127.0.0.1:5".to_owned(), stats)].into_iter());
+        let [_, row] = &table.rows[..] else { panic!("{table:?}") };
+        assert_eq!(row.len(), table.headers.len());
+        for (name, want) in [
+            ("peer", "tcp://10.0.0.1:7".into()),
+            ("identity", "me".into()),
+            ("proved", "user alice".into()),
+            ("zmtp", "3.1".into()),
+            ("state", "late".into()),
+            ("since", Cell::Integer(9)),
+            ("pending", Cell::Integer(2)),
+            ("oldest", Cell::Integer(3)),
+            ("queued", Cell::Integer(1)),
+            ("sent", Cell::Integer(4)),
+            ("answered", Cell::Integer(7)),
+            ("retries", Cell::Integer(5)),
+            ("refused", NONE),
+            ("lost", Cell::Integer(6)),
+            ("max_ms", "0.000".into()),
+            ("publishers", NONE),
+        ] {
+            let at = table.headers.iter().position(|header| header.as_ref() == name).unwrap();
+            assert_eq!(row[at], want, "{name}");
         }
     }
 }

@@ -153,6 +153,13 @@ pub const SETTINGS: &[Setting] = &[
         "largest reply message; a generous page or image"
     ),
     setting!(
+        "handler.peers_max",
+        "handlers",
+        "1024",
+        limit!(handler_peers_max, 1, 1_000_000),
+        "handlers connected to each of a row's two sockets; more than a row has processes"
+    ),
+    setting!(
         "handler.plain_users",
         "path",
         "",

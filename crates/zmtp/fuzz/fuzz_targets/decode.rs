@@ -31,6 +31,9 @@ fn feed(
         subscription: Bytes::from_static(b"a"),
         message_bytes_max: 4096,
     }));
+    if socket == SocketType::Sub {
+        session.pass_over_oversized();
+    }
     let (mut events, mut output, mut input) = (Vec::new(), Vec::new(), BytesMut::new());
     for chunk in bytes.chunks(step) {
         input.extend_from_slice(chunk);

@@ -360,6 +360,8 @@ impl Driver {
                 Ok(Some(Event::PassedOver)) => self.work += PASSED_OVER_FRAMES * FRAME_WORK,
                 Ok(Some(Event::Ready(info))) => {
                     self.join(info, &orders.borrow())?;
+                    // Before all that the peer is sent.
+                    self.on_time(Instant::now())?;
                     timer.as_mut().reset(self.deadline());
                 }
                 Ok(None) => break Ok(()),

@@ -52,6 +52,9 @@ impl<H: Clone> Fleet<H> {
                 && self.hopeless_at(key).is_some_and(|at| at <= now)
             {
                 self.stats.lost += 1;
+                if let Some(lane) = &mut self.lanes[index] {
+                    lane.lost += 1;
+                }
                 self.give_up(key, Undelivered::PeerLost, effects);
             }
         }

@@ -80,6 +80,11 @@ impl<H: Clone> Fleet<H> {
         if !may_be || self.closed || others == 0 {
             return false;
         }
+        if let Place::Batch(lane) | Place::Held(lane) = entry.place
+            && let Some(lane) = &mut self.lanes[lane]
+        {
+            lane.retries += 1;
+        }
         self.detach(key);
         let Some(entry) = self.ledger.remove(key) else { return false };
         let again = self.ledger.insert(entry.message, entry.delivery, now);

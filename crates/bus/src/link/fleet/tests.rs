@@ -393,6 +393,7 @@ fn a_late_answer_is_asked_of_another_peer() {
     assert_eq!(t.answer(10), Holders::Several);
     assert_eq!(t.answer(11), Holders::One);
     assert_eq!((t.stats().open, t.stats().retries), (0, 1));
+    assert_eq!(t.stats().peers.iter().map(|peer| peer.retries).collect::<Vec<_>>(), [1, 0]);
 }
 
 #[test]
@@ -1126,6 +1127,7 @@ fn while_nobody_publishes_no_request_is_waited_for_without_end() {
         assert_eq!(t.fallen, [(0, Undelivered::PeerLost), (1, Undelivered::PeerLost)], "{case}");
         let stats = t.stats();
         assert_eq!((stats.lost, stats.open, stats.peers[0].pending), (2, 0, 0), "{case}");
+        assert_eq!(stats.peers[0].lost, 2, "{case}");
     }
 }
 
