@@ -45,3 +45,23 @@ async fn a_full_queue_closes_at_once_and_its_handler_hears_of_it() {
     let log = server.stop().await;
     assert_eq!(log[0].short(), ("/h", "200", "limit_reply_queue"));
 }
+
+/// A handler has done its work once its answer is here, whoever takes it when.
+#[tokio::test]
+async fn an_answer_that_its_client_does_not_take_frees_its_handler() {
+    let site = SiteBuilder::new().handler("/h", "main").setting("handler.max_pending", "1");
+    let server = Running::start(&site).await;
+    let mut handler = server.handler("main").await;
+    let mut slow = Client::connect_with_small_buffer(server.addr()).await;
+    slow.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let conn = handler.request().await.conn;
+    let page = vec![b'x'; 12 << 20];
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", page.len());
+    handler.reply(conn, [head.as_bytes(), &page].concat()).await;
+    slow.until(b"\r\n\r\n").await;
+    let mut client = server.client().await;
+    client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let request = handler.request().await;
+    handler.answer(&request, "served").await;
+    assert_eq!(client.reply().await.text(), "served");
+}

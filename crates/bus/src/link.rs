@@ -16,13 +16,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::sleep_until;
-use zmtp::{Endpoint, Options, Peer, Security, SocketType};
+use zmtp::{Endpoint, Options, Security, SocketType};
 
 pub use self::events::{
     Delivery, Holders, LinkEvents, News, NotRetired, NotSent, Notice, Outgoing, Overdue, Publisher,
     Retiring, Standing, Tag, Undelivered,
 };
-use self::fleet::Effects;
 pub use self::latency::Latency;
 use self::sockets::{Core, PushSide, SubSide};
 pub use self::spec::{Balance, LinkLimits, LinkSpec};
@@ -89,36 +88,25 @@ impl Link {
 
     /// Gives a message to a peer with room, or to the waiting queue. Never blocks.
     pub fn send(&self, outgoing: Outgoing) -> Result<(), NotSent> {
-        let core = &self.shared.core;
-        let effects = core.fleet().send(outgoing, Instant::now())?;
-        core.carry_out(effects);
+        self.shared.core.try_act(|fleet| fleet.send(outgoing, Instant::now()))?;
         Ok(())
     }
 
     /// The exchange has ended with an answer: as `forget`, and how long it took is counted.
     pub fn answered(&self, tag: Tag) -> Holders {
-        let effects = self.shared.core.fleet().answered(tag, Instant::now());
-        self.over(effects)
+        self.shared.core.act(|fleet| fleet.answered(tag, Instant::now()))
     }
 
     /// The client has left: as `forget`, but what no peer was given yet still goes to one, once.
     pub fn abandon(&self, tag: Tag) {
-        let effects = self.shared.core.fleet().abandon(tag);
-        self.shared.core.carry_out(effects);
+        self.shared.core.act(|fleet| fleet.abandon(tag));
     }
 
     /// The exchange has ended without an answer: whatever has its tag is forgotten, and what still
     /// waits is never sent, but for a message (`Delivery::Message`) that a peer has been chosen for.
     /// Who may have an answer under way all the same.
     pub fn forget(&self, tag: Tag) -> Holders {
-        let effects = self.shared.core.fleet().forget(tag);
-        self.over(effects)
-    }
-
-    fn over(&self, effects: Effects<Arc<Peer>>) -> Holders {
-        let holders = effects.holders;
-        self.shared.core.carry_out(effects);
-        holders
+        self.shared.core.act(|fleet| fleet.forget(tag))
     }
 
     /// No peer has been given anything of `conn` yet: until one has, none is told that it has left.
@@ -126,43 +114,43 @@ impl Link {
         self.shared.core.fleet().introduce(conn);
     }
 
+    /// `conn` has ended, and nobody is to be told.
+    pub fn dismiss(&self, conn: u64) {
+        self.shared.core.fleet().dismiss(conn);
+    }
+
     /// Gives a notice to a peer with room, or to those that wait, behind all messages that do.
     /// Never blocks.
     pub fn notify(&self, notice: Notice) -> Result<(), NotSent> {
-        let core = &self.shared.core;
-        let effects = core.fleet().notify(notice)?;
-        core.carry_out(effects);
+        self.shared.core.try_act(|fleet| fleet.notify(notice))?;
         Ok(())
     }
 
     /// The client has had the first bytes of the answer: the request is not sent to another peer
     /// any more. When its peer is lost it is undelivered.
     pub fn begun(&self, tag: Tag) {
-        let core = &self.shared.core;
-        let effects = core.fleet().begun(tag, Instant::now());
-        core.carry_out(effects);
+        self.shared.core.act(|fleet| fleet.begun(tag, Instant::now()));
     }
 
     /// The answer to `tag` has not begun though its peer has had `patience`: another peer is asked
     /// if the request may be sent twice, and the late one gets fewer requests until it answers.
     pub fn overdue(&self, tag: Tag, patience: Duration) -> Overdue {
-        let core = &self.shared.core;
-        let (overdue, effects) = core.fleet().overdue(tag, patience, Instant::now());
-        core.carry_out(effects);
-        overdue
+        let mut outcome = Overdue::GiveUp;
+        self.shared.core.act(|fleet| {
+            let (overdue, effects) = fleet.overdue(tag, patience, Instant::now());
+            outcome = overdue;
+            effects
+        });
+        outcome
     }
 
     /// Gives `who` no more messages: what it has not been written goes to others, and `last` is the
     /// last it is given. What it has it may still answer. A second time nothing happens.
     pub fn retire(&self, who: Retiring<'_>, last: &Bytes) -> Result<(), NotRetired> {
-        let core = &self.shared.core;
-        let effects = match who {
-            Retiring::Named(name) => {
-                core.fleet().retire(|peer| peer.info().identity == name, last)?
-            }
-            Retiring::Holding(conn) => core.fleet().retire_holder(conn, last)?,
-        };
-        core.carry_out(effects);
+        self.shared.core.try_act(|fleet| match who {
+            Retiring::Named(name) => fleet.retire(|peer| peer.info().identity == name, last),
+            Retiring::Holding(conn) => fleet.retire_holder(conn, last),
+        })?;
         Ok(())
     }
 
@@ -175,8 +163,7 @@ impl Link {
             endpoint.set_heartbeat(limits.heartbeat());
             endpoint.set_peers_max(limits.peers_max);
         }
-        let effects = core.fleet().adopt(limits);
-        core.carry_out(effects);
+        core.act(|fleet| fleet.adopt(limits));
     }
 
     /// What handlers must prove from now on, and those connected too: who would not be let in as it
@@ -193,12 +180,11 @@ impl Link {
 
     /// As `forget`, and says how far the messages had come.
     pub fn withdraw(&self, tag: Tag) -> Option<Standing> {
-        let core = &self.shared.core;
-        let (standing, effects) = {
-            let mut fleet = core.fleet();
-            (fleet.standing(tag), fleet.forget(tag))
-        };
-        core.carry_out(effects);
+        let mut standing = None;
+        self.shared.core.act(|fleet| {
+            standing = fleet.standing(tag);
+            fleet.forget(tag)
+        });
         standing
     }
 
@@ -207,7 +193,7 @@ impl Link {
         let core = &self.shared.core;
         loop {
             let given = core.given.notified();
-            if core.fleet().standing(tag).is_none_or(|standing| standing == Standing::Given) {
+            if core.fleet().is_given(tag) {
                 return;
             }
             given.await;
@@ -311,8 +297,7 @@ async fn expire(core: Arc<Core>) {
             // There may be something that is due earlier.
             () = core.armed.notified() => continue,
         }
-        let effects = core.fleet().expire(Instant::now());
-        core.carry_out(effects);
+        core.act(|fleet| fleet.expire(Instant::now()));
     }
 }
 

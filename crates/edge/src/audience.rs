@@ -16,9 +16,18 @@ pub trait Audience: Send + Sync {
     /// The connection has ended, by anything but this handler's own word.
     fn left(&self, conn: ConnId);
 
+    /// The connection has ended by this handler's own word.
+    fn closed(&self, _conn: ConnId) {}
+
     /// The client is about to get the first bytes of an answer that is not complete yet, from
     /// whichever handler: `exchange` must not be answered by another one now.
     fn begun(&self, _conn: ConnId, _exchange: u64) {}
+
+    /// The client is about to get the last of the answer: nothing more of `exchange` is sent or
+    /// awaited. Whether another handler may answer it, too.
+    fn answered(&self, _conn: ConnId, _exchange: u64) -> bool {
+        false
+    }
 
     /// So many bytes of this handler's metered replies have been written to the client.
     fn written(&self, conn: ConnId, bytes: u64);
@@ -47,6 +56,12 @@ impl Audiences {
         }
     }
 
+    /// Tells handlers that the answer of `exchange`, which one of them has, is whole; whether
+    /// another may come.
+    pub(crate) fn answered(&self, conn: ConnId, exchange: u64) -> bool {
+        self.0.iter().any(|audience| audience.answered(conn, exchange))
+    }
+
     /// Tells the handler that sent them that its metered bytes have been written.
     pub(crate) fn written(&self, by: AudienceId, line: &Line, bytes: u64) {
         line.wrote(bytes);
@@ -58,7 +73,9 @@ impl Audiences {
     /// The connection is over; `by` is the handler that closed it, if one did.
     pub(crate) fn leave(&mut self, conn: ConnId, by: Option<AudienceId>) {
         for audience in self.0.drain(..) {
-            if Some(audience.id()) != by {
+            if Some(audience.id()) == by {
+                audience.closed(conn);
+            } else {
                 audience.left(conn);
             }
         }

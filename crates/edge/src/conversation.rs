@@ -38,11 +38,14 @@ pub struct Conversation<'w> {
     speaks_http: bool,
     is_new_to_handler: bool,
     answer: Answered,
+    is_sent_whole: bool,
+    /// What the handlers said when they were told that the answer is whole.
+    has_rival: Option<bool>,
     answer_deadline: Option<Instant>,
     patience: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Answered {
     /// Whole interim responses at most: a final one may follow from anybody.
     Nothing,
@@ -122,6 +125,8 @@ impl<'w> Conversation<'w> {
             read_ahead_bytes_max: limits.head_bytes_max,
             is_new_to_handler: false,
             answer: Answered::Nothing,
+            is_sent_whole: false,
+            has_rival: None,
             answer_deadline: None,
             patience: None,
         }
@@ -136,6 +141,18 @@ impl<'w> Conversation<'w> {
     /// Whether the client has the whole answer. Its request may still be coming.
     pub fn is_answered(&self) -> bool {
         self.answer == Answered::Complete
+    }
+
+    /// The handler gets all of the request at once. Then nothing of the exchange is left once its
+    /// answer is whole, and handlers are told so before the client has taken it.
+    pub fn send_whole(&mut self) {
+        self.is_sent_whole = true;
+    }
+
+    /// Whether another answer may come behind the whole one; `None` if handlers were not told of
+    /// that one ([`Self::send_whole`]).
+    pub fn has_rival(&self) -> Option<bool> {
+        self.has_rival
     }
 
     /// What is left to say about a fault: an answer of ours, `Err`, only if the client has had no
@@ -318,6 +335,7 @@ impl<'w> Conversation<'w> {
 
     async fn pass_on(&mut self, bytes: Bytes) -> Option<Turn> {
         let was_upgraded = self.is_upgraded();
+        let mut come = Answered::Partly;
         let (bytes, end) = match self.tracker.feed(&bytes) {
             // More than an earlier answer had room for, it seems.
             Ok(Progress::Opaque) if self.speaks_http && self.answer == Answered::Nothing => {
@@ -327,7 +345,7 @@ impl<'w> Conversation<'w> {
             }
             Ok(Progress::Pending | Progress::Opaque) => (bytes, None),
             Ok(Progress::Complete { .. }) => {
-                self.answer = Answered::Complete;
+                come = Answered::Complete;
                 (bytes, None)
             }
             // What follows the end would be read as the next response.
@@ -340,7 +358,7 @@ impl<'w> Conversation<'w> {
                 (bytes.slice(..end), Some(CloseReason::HandlerBrokeFraming))
             }
         };
-        self.note_beginning();
+        self.note(come);
         if let Err(reason) = self.writer.send(bytes, self.write_deadline).await {
             return Some(self.end(reason));
         }
@@ -352,17 +370,23 @@ impl<'w> Conversation<'w> {
         end.map(|reason| self.end(reason))
     }
 
-    /// Bytes of a handler are about to go out: those of a whole interim response begin no answer.
-    fn note_beginning(&mut self) {
-        if self.answer == Answered::Nothing {
-            if !self.tracker.has_begun() {
-                self.answer_deadline = self.patience.map(|patience| Instant::now() + patience);
-                return;
-            }
-            self.answer = Answered::Partly;
-            self.audiences.begun(self.line.conn(), self.exchange);
+    /// The client is about to get that much of the answer. Handlers hear of it before: how fast
+    /// the client takes it is not their affair.
+    fn note(&mut self, come: Answered) {
+        let (conn, exchange) = (self.line.conn(), self.exchange);
+        let is_first = self.answer == Answered::Nothing;
+        if is_first && come == Answered::Partly && !self.tracker.has_begun() {
+            // A whole interim response begins no answer.
+            self.answer_deadline = self.patience.map(|patience| Instant::now() + patience);
+            return;
         }
         self.life.respond();
+        if come == Answered::Complete && self.answer != come && self.is_sent_whole {
+            self.has_rival = Some(self.audiences.answered(conn, exchange));
+        } else if is_first {
+            self.audiences.begun(conn, exchange);
+        }
+        self.answer = self.answer.max(come);
     }
 
     fn failed(&self, fault: Fault) -> Turn {

@@ -37,7 +37,8 @@ impl Dispatch {
 
     /// Puts a new configuration in force; what has begun finishes under the old one.
     pub fn replace(&self, live: Live) {
-        for link in live.handlers() {
+        // Those of earlier configurations, too, which clients still use.
+        for link in live.links() {
             link.adopt(&live.site.limits, &live.site.options, &live.handler_security);
         }
         self.live.store(Arc::new(live));

@@ -105,7 +105,7 @@ impl Live {
     }
 
     /// Every link that holds its addresses.
-    fn links(&self) -> Vec<Arc<HandlerLink>> {
+    pub fn links(&self) -> Vec<Arc<HandlerLink>> {
         let retired = self.retired.iter().filter_map(Weak::upgrade);
         self.handlers().chain(retired).collect()
     }

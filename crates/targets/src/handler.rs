@@ -180,7 +180,11 @@ impl HandlerLink {
         let holders = match is_answered {
             // What an upgraded client said last may still be on its way.
             _ if exchange.client.is_upgraded() => Holders::One,
-            true => self.link.answered(tag),
+            true => match exchange.client.has_rival() {
+                Some(true) => Holders::Several,
+                Some(false) => Holders::One,
+                None => self.link.answered(tag),
+            },
             false if !is_upload && handshake.is_none() && has_left(&relayed) => {
                 self.link.abandon(tag);
                 Holders::Nobody
@@ -216,6 +220,7 @@ impl HandlerLink {
         exchange.invite().await.map_err(|_| FaultKind::ClientGone)?;
         let body = exchange.body.collect(terms.limits.content_length).await?;
         exchange.client.open(audience);
+        exchange.client.send_whole();
         let message = self.request(exchange, terms, Written::Whole(&body));
         // It may have a read buffer of its own, and the answer may be long in coming.
         drop(body);
@@ -351,8 +356,16 @@ impl Audience for HandlerLink {
         }
     }
 
+    fn closed(&self, conn: ConnId) {
+        self.link.dismiss(conn.0);
+    }
+
     fn begun(&self, conn: ConnId, exchange: u64) {
         self.link.begun(Tag { conn: conn.0, exchange });
+    }
+
+    fn answered(&self, conn: ConnId, exchange: u64) -> bool {
+        self.link.answered(Tag { conn: conn.0, exchange }) == Holders::Several
     }
 
     fn written(&self, conn: ConnId, bytes: u64) {

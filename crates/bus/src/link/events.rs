@@ -52,6 +52,14 @@ pub enum Delivery {
     },
 }
 
+impl Delivery {
+    pub(super) fn tag(self) -> Tag {
+        match self {
+            Self::Request { tag, .. } | Self::Message { tag } | Self::Part { tag } => tag,
+        }
+    }
+}
+
 /// News of a connection for one handler of the link; its bytes are made when a peer is given it, so
 /// that many may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +173,8 @@ pub trait LinkEvents: Send + Sync + 'static {
     /// first bytes there are enough to name hundreds of connections.
     fn oversized(&self, _from: Publisher, _begins: &Bytes, _max: usize) {}
 
-    /// A request is on its way to a second peer; the first may still answer it.
+    /// A request is on its way to a second peer; the first may still answer it. Called while the
+    /// link is locked: must not call the link.
     fn repeated(&self, _tag: Tag) {}
 
     /// No reply comes from there any more.

@@ -65,6 +65,7 @@ pub(super) struct Fleet<H> {
 /// One peer's queue.
 #[derive(Debug)]
 struct Lane<H> {
+    peer: PeerId,
     handle: H,
     /// May hold keys of entries that are gone.
     queue: VecDeque<Item>,
@@ -74,6 +75,8 @@ struct Lane<H> {
     held: Ends,
     /// Requests in the queue, in the batch and held.
     pending: usize,
+    /// Abandoned ones in the queue and in the batch.
+    abandoned: usize,
     sent: u64,
     /// Requests taken from it because it was late, and those given up while it was there.
     retries: u64,
@@ -118,6 +121,8 @@ pub(super) struct Effects<H> {
     pub(super) repeated: SmallVec<[Tag; 1]>,
     /// Who may answer what was answered.
     pub(super) holders: Holders,
+    /// A peer is given what somebody waits to be given.
+    pub(super) is_given: bool,
     /// Something waits that did not before: there is a time for `expire`.
     pub(super) arm: bool,
 }
@@ -129,6 +134,7 @@ impl<H> Default for Effects<H> {
             fallen: Vec::new(),
             repeated: SmallVec::new(),
             holders: Holders::Nobody,
+            is_given: false,
             arm: false,
         }
     }
@@ -183,6 +189,19 @@ impl<H: Clone> Fleet<H> {
         Ok(effects)
     }
 
+    /// Whether peers have been given all messages of a tag. If not, that it happens is told.
+    pub(super) fn is_given(&mut self, tag: Tag) -> bool {
+        if self.standing(tag).is_none_or(|standing| standing == Standing::Given) {
+            return true;
+        }
+        for key in self.ledger.keys_of_tag(tag) {
+            if let Some(entry) = self.ledger.get_mut(key) {
+                entry.is_awaited = true;
+            }
+        }
+        false
+    }
+
     /// How far the messages of a tag have come.
     pub(super) fn standing(&self, tag: Tag) -> Option<Standing> {
         let standing = |entry: &Entry| match entry.place {
@@ -199,7 +218,7 @@ impl<H: Clone> Fleet<H> {
         self.forget(tag)
     }
 
-    /// Counts how long the answer to `tag` took, once.
+    /// Counts how long the answer to `tag` took, once; who answers is trusted.
     fn clock(&mut self, tag: Tag, now: Instant) {
         for key in self.ledger.keys_of_tag(tag) {
             let Some(entry) = self.ledger.get_mut(key).filter(|entry| entry.is_request()) else {
@@ -211,15 +230,15 @@ impl<H: Clone> Fleet<H> {
             let took = now.saturating_duration_since(entry.given);
             let (place, number, is_contested) = (entry.place, entry.number, entry.is_contested);
             self.latencies.record(took);
-            if let Place::Batch(index) | Place::Held(index) = place
-                && let Some(lane) = &mut self.lanes[index]
-            {
+            let (Place::Batch(index) | Place::Held(index)) = place else { continue };
+            if let Some(lane) = &mut self.lanes[index] {
                 lane.latencies.record(took);
                 if !is_contested {
                     lane.consumed = lane.consumed.max(number);
                     lane.answered = Some(now);
                 }
             }
+            self.trust(index);
         }
     }
 
@@ -251,12 +270,14 @@ impl<H: Clone> Fleet<H> {
 
     pub(super) fn joined(&mut self, peer: PeerId, handle: H, now: Instant) -> Effects<H> {
         let lane = Lane {
+            peer,
             handle,
             queue: VecDeque::new(),
             queued: 0,
             batch: Vec::new(),
             held: Ends::default(),
             pending: 0,
+            abandoned: 0,
             sent: 0,
             retries: 0,
             lost: 0,
@@ -310,6 +331,7 @@ impl<H: Clone> Fleet<H> {
                     entry.place = Place::Batch(index);
                     entry.given = now;
                     entry.number = lane.given;
+                    effects.is_given |= entry.is_awaited;
                     bytes += entry.message.len();
                     give(Given::Message(entry.message.clone()));
                     if let Delivery::Request { tag, .. } = entry.delivery {
@@ -467,6 +489,7 @@ impl<H: Clone> Fleet<H> {
             let Item::Entry(key) = item else { continue };
             let Some(entry) = self.ledger.get_mut(key) else { continue };
             if !entry.is_request() {
+                lane.abandoned -= usize::from(entry.is_abandoned);
                 self.ledger.remove(key);
                 continue;
             }
@@ -480,7 +503,7 @@ impl<H: Clone> Fleet<H> {
     /// Takes an entry off whatever list it is on, but not out of the ledger.
     fn detach(&mut self, key: Key) {
         let Some(entry) = self.ledger.get(key) else { return };
-        let is_request = entry.is_request();
+        let (is_request, is_abandoned) = (entry.is_request(), entry.is_abandoned);
         let (index, place) = match entry.place {
             Place::Waiting => {
                 self.waiting_count -= 1;
@@ -496,6 +519,7 @@ impl<H: Clone> Fleet<H> {
         };
         let Some(lane) = &mut self.lanes[index] else { return };
         lane.pending -= usize::from(is_request);
+        lane.abandoned -= usize::from(is_abandoned);
         match place {
             Place::Queued(_) => lane.queued -= 1,
             _ if is_request => self.ledger.release(&mut lane.held, key),
@@ -534,6 +558,11 @@ impl<H: Clone> Fleet<H> {
 }
 
 impl<H: Clone> Lane<H> {
+    /// Whether it is to be given anything, as far as it says itself.
+    fn reads(&self) -> bool {
+        !self.stalled && !self.farewell.is_due_or_said()
+    }
+
     fn push(&mut self, item: Item, effects: &mut Effects<H>) {
         self.queued += 1;
         self.queue.push_back(item);

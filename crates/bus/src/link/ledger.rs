@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use zmtp::PeerId;
 
 use super::events::{Delivery, Holders, Tag};
 use super::slab::{Key, Slab};
@@ -32,6 +33,12 @@ pub(super) struct Entry {
     pub(super) has_begun: bool,
     /// A peer that is still there has been given it before.
     pub(super) is_contested: bool,
+    /// Its client has left: nobody waits for an answer.
+    pub(super) is_abandoned: bool,
+    /// The peer that let it wait, and is not to be asked again.
+    pub(super) late_peer: Option<PeerId>,
+    /// Somebody waits for a peer to be given it.
+    pub(super) is_awaited: bool,
     /// How long its answer took has been counted.
     pub(super) is_clocked: bool,
     same_tag: Links,
@@ -67,11 +74,7 @@ pub(super) struct Ends {
 
 impl Entry {
     pub(super) fn tag(&self) -> Tag {
-        match self.delivery {
-            Delivery::Request { tag, .. } | Delivery::Message { tag } | Delivery::Part { tag } => {
-                tag
-            }
-        }
+        self.delivery.tag()
     }
 
     pub(super) fn is_request(&self) -> bool {
@@ -144,15 +147,14 @@ impl Ledger {
             is_torn: false,
             has_begun: false,
             is_contested: false,
+            is_abandoned: false,
+            is_awaited: false,
+            late_peer: None,
             is_clocked: false,
             same_tag: Links::default(),
             same_peer: Links::default(),
         });
-        let tag = match delivery {
-            Delivery::Request { tag, .. } | Delivery::Message { tag } | Delivery::Part { tag } => {
-                tag
-            }
-        };
+        let tag = delivery.tag();
         let ends = self.by_tag.entry(tag).or_default();
         append(&mut self.entries, ends, key, |entry| &mut entry.same_tag);
         key

@@ -1,6 +1,7 @@
 //! The two sockets of a link, as their peers' tasks see them.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use zmtp::{Departure, Frame, Oversized, Peer, PeerId, Seldom, Traffic};
 
-use super::events::LinkEvents;
+use super::events::{Holders, LinkEvents};
 use super::fleet::{Effects, Fleet, Given, Parting};
 use super::spec::LinkLimits;
 use super::stats::{LinkStats, PeerName};
@@ -45,15 +46,31 @@ impl Core {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn carry_out(&self, effects: Effects<Arc<Peer>>) {
-        // Known before the second answer can come.
-        for tag in effects.repeated {
+    /// Changes the fleet and carries out what follows from it. Who may answer what was answered.
+    pub(super) fn act(
+        &self,
+        act: impl FnOnce(&mut Fleet<Arc<Peer>>) -> Effects<Arc<Peer>>,
+    ) -> Holders {
+        let Ok(holders) = self.try_act(|fleet| Ok::<_, Infallible>(act(fleet)));
+        holders
+    }
+
+    /// As `act`, where the fleet may refuse.
+    pub(super) fn try_act<E>(
+        &self,
+        act: impl FnOnce(&mut Fleet<Arc<Peer>>) -> Result<Effects<Arc<Peer>>, E>,
+    ) -> Result<Holders, E> {
+        let mut fleet = self.fleet();
+        let effects = act(&mut fleet)?;
+        // The second answer can come as soon as others may look at the fleet.
+        for &tag in &effects.repeated {
             self.events.repeated(tag);
         }
+        drop(fleet);
         for (peer, is_idle) in effects.wake {
             if is_idle { peer.wake_at_once() } else { peer.wake() }
         }
-        if !effects.fallen.is_empty() {
+        if effects.is_given || !effects.fallen.is_empty() {
             self.given.notify_waiters();
         }
         for (tag, why) in effects.fallen {
@@ -62,6 +79,7 @@ impl Core {
         if effects.arm {
             self.armed.notify_one();
         }
+        Ok(effects.holders)
     }
 
     pub(super) fn give_up_all(&self) {
@@ -107,8 +125,7 @@ impl Traffic for PushSide {
 
     fn joined(&self, peer: &Arc<Peer>) {
         tracing::info!(peer = peer.name(), version = ?peer.info().version, "handler connected");
-        let effects = self.0.fleet().joined(peer.id(), Arc::clone(peer), Instant::now());
-        self.0.carry_out(effects);
+        self.0.act(|fleet| fleet.joined(peer.id(), Arc::clone(peer), Instant::now()));
     }
 
     fn supply(&self, peer: &Peer, frames: &mut Vec<Frame>) {
@@ -119,9 +136,7 @@ impl Traffic for PushSide {
             };
             frames.push(Frame::last(message));
         };
-        let effects = self.0.fleet().take(peer.id(), Instant::now(), give);
-        self.0.given.notify_waiters();
-        self.0.carry_out(effects);
+        self.0.act(|fleet| fleet.take(peer.id(), Instant::now(), give));
     }
 
     fn is_excused(&self, peer: &Peer) -> bool {
@@ -137,14 +152,12 @@ impl Traffic for PushSide {
     }
 
     fn stalled(&self, peer: &Peer, kept: usize) {
-        let effects = self.0.fleet().stalled(peer.id(), kept);
-        self.0.carry_out(effects);
+        self.0.act(|fleet| fleet.stalled(peer.id(), kept));
     }
 
     fn left(&self, peer: &Peer, written: usize, why: &Departure) {
-        let effects = self.0.fleet().left(peer.id(), written, parting(why), Instant::now());
         tracing::info!(peer = peer.name(), %why, "handler disconnected");
-        self.0.carry_out(effects);
+        self.0.act(|fleet| fleet.left(peer.id(), written, parting(why), Instant::now()));
     }
 }
 
@@ -199,8 +212,7 @@ impl Traffic for SubSide {
             None => {
                 let credential = &peer.info().credential;
                 let is_meant = |puller: &Arc<Peer>| puller.info().credential == *credential;
-                let effects = self.0.fleet().lapse(is_meant, Instant::now());
-                self.0.carry_out(effects);
+                self.0.act(|fleet| fleet.lapse(is_meant, Instant::now()));
             }
         }
     }
@@ -208,7 +220,6 @@ impl Traffic for SubSide {
     fn left(&self, peer: &Peer, _written: usize, why: &Departure) {
         self.0.publishers().remove(&peer.id());
         self.0.events.fell_silent(peer.id());
-        let effects = self.0.fleet().publisher_left(parting(why), Instant::now());
-        self.0.carry_out(effects);
+        self.0.act(|fleet| fleet.publisher_left(parting(why), Instant::now()));
     }
 }

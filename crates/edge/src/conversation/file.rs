@@ -22,10 +22,9 @@ impl Conversation<'_> {
             // A HEAD request: the head was all of it.
             return None;
         }
-        self.life.respond();
         match self.tracker.feed_unseen(slice.length) {
-            Ok(Progress::Complete { .. }) => self.answer = Answered::Complete,
-            Ok(Progress::Pending | Progress::Opaque) => self.answer = Answered::Partly,
+            Ok(Progress::Complete { .. }) => self.note(Answered::Complete),
+            Ok(Progress::Pending | Progress::Opaque) => self.note(Answered::Partly),
             Err(broken) => {
                 tracing::warn!(conn = %self.line.conn(), %broken, "a handler's file is not what its head promised");
                 return Some(self.end(CloseReason::HandlerBrokeFraming));

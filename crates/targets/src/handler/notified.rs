@@ -4,8 +4,7 @@ use edge::ConnId;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Connections that are remembered singly; about 12 bytes each. Replies to older ones stay without
-/// a notice.
+/// Connections of either kind that are remembered singly; about 12 bytes each.
 const REMEMBERED_MAX: usize = 65_536;
 
 /// What was told, so that a handler which answers notices, however late, can't start a storm.
@@ -14,27 +13,35 @@ pub(super) struct Notified(Mutex<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    conns: BTreeSet<u64>,
+    ended: BTreeSet<u64>,
     /// Below this, replies bring no notice: numbers rise, so these connections are the oldest.
     floor: u64,
+    /// Named by replies, and never heard of: those of another handler, or of an earlier process,
+    /// which may have higher numbers than any here. Once there are too many, no more are told.
+    foreign: BTreeSet<u64>,
 }
 
 impl Notified {
     /// `conn` has ended: whether that is still to be told.
     pub(super) fn ends(&self, conn: ConnId) -> bool {
-        self.told().insert(conn)
+        let mut told = self.told();
+        let was_told = told.foreign.remove(&conn.0);
+        told.end(conn.0) && !was_told
     }
 
     /// A reply names `conn`, which is gone: whether that is still to be told. It then counts as
     /// told, unless `forget` is called.
     pub(super) fn is_due(&self, conn: ConnId) -> bool {
         let mut told = self.told();
-        conn.0 >= told.floor && told.insert(conn)
+        let is_new = conn.0 >= told.floor && !told.ended.contains(&conn.0);
+        is_new && told.foreign.len() < REMEMBERED_MAX && told.foreign.insert(conn.0)
     }
 
     /// The notice was not sent, or the connection is alive.
     pub(super) fn forget(&self, conn: ConnId) {
-        self.told().conns.remove(&conn.0);
+        let mut told = self.told();
+        told.ended.remove(&conn.0);
+        told.foreign.remove(&conn.0);
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -43,12 +50,15 @@ impl Notified {
 }
 
 impl Told {
-    fn insert(&mut self, conn: ConnId) -> bool {
-        let is_new = self.conns.insert(conn.0);
-        if self.conns.len() > REMEMBERED_MAX
-            && let Some(oldest) = self.conns.pop_first()
+    fn end(&mut self, conn: u64) -> bool {
+        let is_new = self.ended.insert(conn);
+        if self.ended.len() > REMEMBERED_MAX
+            && let Some(oldest) = self.ended.pop_first()
         {
             self.floor = self.floor.max(oldest.saturating_add(1));
+            while self.foreign.first().is_some_and(|&first| first < self.floor) {
+                self.foreign.pop_first();
+            }
         }
         is_new
     }
@@ -92,7 +102,20 @@ mod tests {
         );
         assert!(!notified.is_due(ConnId(u64::MAX)));
         assert!(notified.is_due(ConnId(count + 1)));
-        assert!(notified.told().conns.len() <= REMEMBERED_MAX);
+        let told = notified.told();
+        assert!(told.ended.len() <= REMEMBERED_MAX && told.foreign.len() <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn numbers_of_another_process_do_not_hide_the_ends_of_this_one() {
+        let (notified, old) =
+            (Notified::default(), 1_000_000..1_000_000 + 2 * REMEMBERED_MAX as u64);
+        let told = old.clone().filter(|&conn| notified.is_due(ConnId(conn))).count();
+        assert_eq!(told, REMEMBERED_MAX);
+        assert!(old.clone().all(|conn| !notified.is_due(ConnId(conn))), "once, or not at all");
+        assert!(notified.ends(ConnId(5)));
+        assert!(!notified.is_due(ConnId(5)));
+        assert!(notified.ends(ConnId(old.end)), "it has come to be a connection of ours");
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl LinkEvents for Replies {
             ReplyBody::Close => Delivery::Close { by: self.id },
             ReplyBody::Extended(Extended::Ctl(ctl)) => {
                 for &conn in &reply.targets {
-                    self.control(ConnId(conn), ctl, &terms);
+                    self.control(ConnId(conn), from, ctl, &terms);
                 }
                 return;
             }
@@ -181,14 +181,14 @@ impl Replies {
         }
     }
 
-    fn control(&self, conn: ConnId, ctl: wire::reply::Ctl, terms: &ReplyTerms) {
+    fn control(&self, conn: ConnId, from: Publisher, ctl: wire::reply::Ctl, terms: &ReplyTerms) {
         if ctl.keep_alive {
             self.deliver(conn, Delivery::KeepAlive, terms);
         }
         if let Some(credits) = ctl.credits {
             self.deliver(conn, Delivery::Credits(credits), terms);
         }
-        if ctl.cancel {
+        if ctl.cancel && self.contested.hears(conn, from) {
             // A cancel of a connection that is gone has got what it wanted: no notice.
             let cancel = Delivery::Cancel { by: self.id };
             let _gone = self.registry.deliver(conn, cancel, terms.queue_bytes_max);

@@ -17,9 +17,11 @@ impl<H: Clone> Fleet<H> {
                 continue;
             }
             entry.delivery = Delivery::Message { tag };
+            entry.is_abandoned = true;
             if let Place::Queued(index) = entry.place {
                 if let Some(lane) = &mut self.lanes[index] {
                     lane.pending -= 1;
+                    lane.abandoned += 1;
                 }
                 self.notices.shown(tag.conn);
             }

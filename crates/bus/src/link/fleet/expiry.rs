@@ -10,6 +10,7 @@ impl<H: Clone> Fleet<H> {
     /// Gives up what has waited for too long, and what nobody will answer any more.
     pub(in crate::link) fn expire(&mut self, now: Instant) -> Effects<H> {
         let mut effects = Effects::default();
+        self.grant_trials(now);
         self.settle_orphans(now, &mut effects);
         self.settle_hopeless(now, &mut effects);
         self.drain(&mut effects);
@@ -44,7 +45,8 @@ impl<H: Clone> Fleet<H> {
 
     /// When `expire` has something to do.
     pub(in crate::link) fn next_expiry(&self) -> Option<Instant> {
-        let soonest = self.next_orphan().into_iter().chain(self.next_hopeless()).min();
+        let others = [self.next_orphan(), self.next_hopeless(), self.next_trial()];
+        let soonest = others.into_iter().flatten().min();
         if self.waiting_count == 0 {
             return soonest;
         }

@@ -24,6 +24,11 @@ impl<H: Clone> Fleet<H> {
         }
     }
 
+    /// `conn` has ended without a notice.
+    pub(in crate::link) fn dismiss(&mut self, conn: u64) {
+        self.notices.shown(conn);
+    }
+
     pub(in crate::link) fn notify(&mut self, notice: Notice) -> Result<Effects<H>, NotSent> {
         let mut effects = Effects::default();
         if self.closed {

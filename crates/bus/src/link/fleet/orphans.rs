@@ -26,9 +26,6 @@ impl<H: Clone> Fleet<H> {
             }
             if let Some(entry) = self.ledger.get_mut(key) {
                 entry.forbid_replay();
-                if let Place::Batch(lane) | Place::Held(lane) = entry.place {
-                    self.trust(lane);
-                }
             }
         }
         self.drain(&mut effects);

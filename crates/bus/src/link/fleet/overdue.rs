@@ -18,6 +18,8 @@ pub(super) enum Trust {
     },
     /// One request may show whether it answers again.
     Trial {
+        /// Of the next one.
+        until: Instant,
         period: Duration,
     },
 }
@@ -60,6 +62,7 @@ impl<H: Clone> Fleet<H> {
             }
             if let Place::Batch(lane) | Place::Held(lane) = entry.place {
                 self.doubt(lane, now + had, had);
+                effects.arm = true;
             }
             if self.repeat(key, now) {
                 effects.repeated.push(tag);
@@ -75,9 +78,14 @@ impl<H: Clone> Fleet<H> {
     fn repeat(&mut self, key: Key, now: Instant) -> bool {
         let Some(entry) = self.ledger.get(key) else { return false };
         let may_be = entry.is_replayable() && entry.retries < self.limits.retries;
-        // Not the one that has it.
-        let others = self.lane_of.len() - usize::from(entry.place != Place::Orphaned);
-        if !may_be || self.closed || others == 0 {
+        let late_peer = match entry.place {
+            Place::Batch(lane) | Place::Held(lane) => {
+                self.lanes[lane].as_ref().map(|lane| lane.peer)
+            }
+            _ => entry.late_peer,
+        };
+        let is_other = |lane: &Lane<H>| lane.reads() && Some(lane.peer) != late_peer;
+        if !may_be || self.closed || !self.lanes.iter().flatten().any(is_other) {
             return false;
         }
         if let Place::Batch(lane) | Place::Held(lane) = entry.place
@@ -91,6 +99,7 @@ impl<H: Clone> Fleet<H> {
         if let Some(again) = self.ledger.get_mut(again) {
             again.retries = entry.retries + 1;
             again.is_contested = true;
+            again.late_peer = late_peer;
         }
         self.stats.retries += 1;
         self.waiting_count += 1;
@@ -120,16 +129,24 @@ impl<H: Clone> Fleet<H> {
             if let Trust::None { until, period } = lane.trust
                 && until <= now
             {
-                lane.trust = Trust::Trial { period };
+                lane.trust = Trust::Trial { until: now + period, period };
             }
         }
     }
 
+    /// When the next one is tried again, if something waits for it.
+    pub(super) fn next_trial(&self) -> Option<Instant> {
+        let until = |lane: &Lane<H>| match lane.trust {
+            Trust::None { until, .. } => Some(until),
+            Trust::Full | Trust::Trial { .. } => None,
+        };
+        let is_awaited = self.doubted > 0 && self.waiting_count > 0;
+        is_awaited.then(|| self.lanes.iter().flatten().filter_map(until).min()).flatten()
+    }
+
     /// Whether those in doubt are passed over: somebody else is there.
     pub(super) fn has_choice(&self) -> bool {
-        let is_well = |lane: &Lane<H>| {
-            lane.trust == Trust::Full && !lane.stalled && !lane.farewell.is_due_or_said()
-        };
+        let is_well = |lane: &Lane<H>| lane.trust == Trust::Full && lane.reads();
         self.doubted > 0 && self.lanes.iter().flatten().any(is_well)
     }
 }

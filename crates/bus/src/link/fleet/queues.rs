@@ -6,13 +6,17 @@ use crate::link::fleet::overdue::Trust;
 use crate::link::ledger::Place;
 use crate::link::slab::Key;
 use crate::link::spec::Balance;
+use zmtp::PeerId;
 
 /// What a lane is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     /// Something that is sent for the first time.
     Once,
-    Again,
+    /// Something that another peer has had, or this one, which then is not to have it again.
+    Again {
+        not: Option<PeerId>,
+    },
     Notice,
 }
 
@@ -34,8 +38,8 @@ impl<H: Clone> Fleet<H> {
         for step in 0..count {
             let index = (self.cursor + step) % count;
             let Some(lane) = &self.lanes[index] else { continue };
-            if !self.has_room(lane, need) || has_choice && !lane.trust.suffices(need != Need::Once)
-            {
+            let is_in_doubt = has_choice && !lane.trust.suffices(need != Need::Once);
+            if is_in_doubt || !self.has_room(lane, need) {
                 continue;
             }
             if best.is_none_or(|(_, pending)| lane.pending < pending) {
@@ -51,10 +55,14 @@ impl<H: Clone> Fleet<H> {
     }
 
     pub(super) fn has_room(&self, lane: &Lane<H>, need: Need) -> bool {
-        !lane.stalled
-            && !lane.farewell.is_due_or_said()
-            && lane.queued + lane.batch.len() < self.limits.peer_queue_max
-            && (need == Need::Notice || lane.pending < self.limits.pending_max)
+        let takes = match need {
+            Need::Notice => true,
+            Need::Again { not: Some(peer) } if peer == lane.peer => false,
+            Need::Again { .. } | Need::Once => {
+                lane.pending + lane.abandoned < self.limits.pending_max
+            }
+        };
+        takes && lane.reads() && lane.queued + lane.batch.len() < self.limits.peer_queue_max
     }
 
     pub(super) fn assign(&mut self, key: Key, index: usize, effects: &mut Effects<H>) {
@@ -64,11 +72,14 @@ impl<H: Clone> Fleet<H> {
         match entry.delivery {
             Delivery::Request { .. } => lane.pending += 1,
             // Not even the end of its connection takes it back.
-            Delivery::Message { tag } => self.notices.shown(tag.conn),
+            Delivery::Message { tag } => {
+                lane.abandoned += usize::from(entry.is_abandoned);
+                self.notices.shown(tag.conn);
+            }
             Delivery::Part { .. } => {}
         }
-        if let Trust::Trial { period } = lane.trust {
-            lane.trust = Trust::None { until: entry.accepted + period, period };
+        if let Trust::Trial { until, period } = lane.trust {
+            lane.trust = Trust::None { until, period };
         }
         lane.push(Item::Entry(key), effects);
     }
@@ -81,8 +92,17 @@ impl<H: Clone> Fleet<H> {
 
     /// Gives what waits to lanes with room.
     pub(super) fn drain(&mut self, effects: &mut Effects<H>) {
+        let mut barred = Vec::new();
         while let Some(source) = self.next_source() {
-            let Some(index) = self.choose(self.need(source)) else { return };
+            let need = self.need(source);
+            let Some(index) = self.choose(need) else {
+                if let Need::Again { not: Some(_) } = need {
+                    // There may be room for others where it must not go.
+                    barred.extend(self.returned.pop_front());
+                    continue;
+                }
+                break;
+            };
             let key = match source {
                 Source::Returned => self.returned.pop_front(),
                 Source::Waiting => self.waiting.pop_front().map(|(_, key)| key),
@@ -93,9 +113,12 @@ impl<H: Clone> Fleet<H> {
                     continue;
                 }
             };
-            let Some(key) = key else { return };
+            let Some(key) = key else { break };
             self.waiting_count -= 1;
             self.assign(key, index, effects);
+        }
+        for key in barred.into_iter().rev() {
+            self.returned.push_front(key);
         }
     }
 
@@ -106,7 +129,10 @@ impl<H: Clone> Fleet<H> {
             Source::Notices => return Need::Notice,
         };
         let entry = front.and_then(|key| self.ledger.get(key));
-        if entry.is_some_and(|entry| entry.retries > 0) { Need::Again } else { Need::Once }
+        match entry.filter(|entry| entry.retries > 0) {
+            Some(entry) => Need::Again { not: entry.late_peer },
+            None => Need::Once,
+        }
     }
 
     /// Which queue goes on, its front being of something that is there.

@@ -15,6 +15,8 @@ struct Table {
     start: Instant,
     fallen: Vec<(u64, Undelivered)>,
     woken: Vec<PeerId>,
+    /// When `expire` will be called.
+    alarm: Option<Instant>,
 }
 
 fn table(limits: LinkLimits) -> Table {
@@ -23,6 +25,7 @@ fn table(limits: LinkLimits) -> Table {
         start: Instant::now(),
         fallen: Vec::new(),
         woken: Vec::new(),
+        alarm: None,
     }
 }
 
@@ -48,6 +51,13 @@ impl Table {
     fn note(&mut self, effects: Effects<PeerId>) {
         self.woken.extend(effects.wake.into_iter().map(|(peer, _)| peer));
         self.fallen.extend(effects.fallen.into_iter().map(|(tag, why)| (tag.conn, why)));
+        let due = self.fleet.next_expiry();
+        if effects.arm {
+            self.alarm = due;
+        }
+        if let Some(due) = due {
+            assert!(self.alarm.is_some_and(|alarm| alarm <= due), "nobody is told of the time");
+        }
     }
 
     fn send(&mut self, outgoing: Outgoing, second: u64) -> Result<(), NotSent> {
@@ -109,6 +119,11 @@ impl Table {
         holders
     }
 
+    fn abandon(&mut self, conn: u64) {
+        let effects = self.fleet.abandon(tag(conn));
+        self.note(effects);
+    }
+
     fn begin(&mut self, conn: u64) {
         let effects = self.fleet.begun(tag(conn), self.at(3));
         self.note(effects);
@@ -116,7 +131,9 @@ impl Table {
 
     fn expire(&mut self, second: u64) {
         let effects = self.fleet.expire(self.at(second));
+        self.alarm = self.fleet.next_expiry();
         self.note(effects);
+        assert!(self.alarm.is_none_or(|alarm| alarm > self.at(second)), "it would spin");
     }
 
     fn stats(&self) -> LinkStats {
@@ -408,9 +425,83 @@ fn whoever_is_late_gets_one_request_to_show_that_it_is_well() {
     // It has let a request wait for 2 s, and is passed over for so long.
     (14..=18).for_each(|conn| t.send(request(conn, true), 5).unwrap());
     assert_eq!((t.take(1), t.take(2)), ("14".into(), "15 16 17 18".into()));
-    t.begin(14);
+    t.answer(14);
     (20..=21).for_each(|conn| t.send(request(conn, true), 5).unwrap());
     assert_eq!((t.take(1), t.take(2)), ("20".into(), "21".into()));
+}
+
+/// One has a stream for ever, the other was late: nobody hangs, and the late one is tried again.
+#[test]
+fn what_waits_beside_a_peer_in_doubt_is_given_up_or_tried_in_time() {
+    let mut t = table(LinkLimits { pending_max: 1, ..LinkLimits::default() });
+    (1..=2).for_each(|peer| t.join(peer));
+    t.fleet.publisher_joined();
+    t.requests(10..=11);
+    assert_eq!((t.take(1), t.take(2)), ("10".into(), "11".into()));
+    t.begin(11);
+    assert_eq!(t.overdue(10, 3), Overdue::Repeated);
+    t.send(request(12, true), 4).unwrap();
+    t.send(request(13, true), 4).unwrap();
+    // It has let a request wait for 2 s. The trial is for one that it has not had.
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(5)));
+    t.expire(5);
+    assert_eq!(t.take(1), "12");
+    t.expire(14);
+    let (late, busy) = ((10, Undelivered::Busy), (13, Undelivered::Busy));
+    assert_eq!(t.fallen, [late, busy]);
+}
+
+#[test]
+fn an_answer_shows_that_a_peer_is_well_before_anything_else_waits_for_it() {
+    let mut t = table(LinkLimits { pending_max: 1, ..LinkLimits::default() });
+    (1..=2).for_each(|peer| t.join(peer));
+    t.requests(10..=11);
+    assert_eq!((t.take(1), t.take(2)), ("10".into(), "11".into()));
+    assert_eq!(t.overdue(10, 3), Overdue::Repeated);
+    t.answer(10);
+    t.requests(12..=13);
+    assert_eq!((t.take(1), t.take(2)), (String::new(), String::new()));
+    t.expire(5);
+    assert_eq!(t.take(1), "12");
+    t.answer(12);
+    assert_eq!(t.take(1), "13");
+}
+
+#[test]
+fn a_repeated_request_never_goes_to_the_peer_that_is_late_with_it() {
+    let mut t = table(LinkLimits::default());
+    (1..=2).for_each(|peer| t.join(peer));
+    t.requests(10..=11);
+    assert_eq!((t.take(1), t.take(2)), ("10".into(), "11".into()));
+    t.stalled(2, 1);
+    assert_eq!(t.overdue(10, 3), Overdue::GiveUp, "the other does not read");
+    assert_eq!(t.take(2), "");
+    assert_eq!(t.overdue(10, 3), Overdue::Repeated);
+    t.leave(2, 0);
+    t.requests([12]);
+    assert_eq!(t.take(1), "12");
+    assert_eq!(t.stats().queued, 1);
+    t.join(3);
+    assert_eq!(t.take(3), "10");
+}
+
+#[test]
+fn what_clients_leave_behind_counts_while_it_is_to_be_written() {
+    let mut t = table(LinkLimits { pending_max: 2, ..LinkLimits::default() });
+    t.join(1);
+    t.requests([0, 1]);
+    assert_eq!(t.take(1), "0 1");
+    t.requests(2..8);
+    (2..7).for_each(|conn| t.abandon(conn));
+    t.answer(0);
+    assert_eq!(t.stats().queued, 5, "7 is behind 3, 4, 5 and 6");
+    t.join(2);
+    assert_eq!((t.take(1), t.take(2)), ("2".into(), "3 4".into()));
+    // Nobody answers them: they are done with when they are written.
+    assert_eq!((t.take(1), t.take(2)), ("5".into(), "6 7".into()));
+    t.leave(1, 1);
+    t.leave(2, 2);
+    assert_eq!(t.stats().open, 2);
 }
 
 #[test]
@@ -917,6 +1008,19 @@ fn what_a_peer_has_had_is_known_to_have_been_had() {
             assert_eq!(t.fallen, [(0, Undelivered::Stranded), (1, Undelivered::NoHandler)]);
         }
     }
+}
+
+#[test]
+fn a_connection_that_ends_without_a_notice_leaves_nothing() {
+    let mut t = table(LinkLimits::default());
+    (1..=2).for_each(|conn| t.fleet.introduce(conn));
+    t.requests(1..=2);
+    (1..=2).for_each(|conn| drop(t.fleet.forget(tag(conn))));
+    t.fleet.dismiss(1);
+    t.bye(2).unwrap();
+    t.join(9);
+    assert_eq!(t.take(9), "", "no peer knows them");
+    assert!(t.fleet.notices.is_empty());
 }
 
 #[test]
