@@ -24,7 +24,9 @@ async fn another_handler_answers_and_the_late_one_is_not_heard() {
     let again = quick.request().await;
     assert_eq!((again.conn, &again.raw), (request.conn, &request.raw));
     quick.reply(again.conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nquick").await;
-    client.until(b"quick").await;
+    let begun = client.until(b"quick").await;
+    let begun = String::from_utf8_lossy(&begun);
+    assert!(begun.starts_with("HTTP/1.1 200 OK\r\nConnection: close\r\n"), "{begun}");
     // In the midst of the other's answer.
     late.answer(&request, "late").await;
     late.send("no reply, to know that the one before it was read").await;
@@ -40,7 +42,8 @@ async fn the_late_one_is_heard_if_it_is_first_after_all() {
     let mut second = server.handler("main").await;
     let again = second.request().await;
     late.answer(&request, "late").await;
-    assert_eq!(client.reply().await.text(), "late");
+    let reply = client.reply().await;
+    assert_eq!((&*reply.text(), reply.field("connection")), ("late", Some("close")));
     client.closed().await;
     second.answer(&again, "second").await;
     assert_eq!(server.stop().await[0].short(), ("/h", "200", "handler_lost"));

@@ -127,9 +127,10 @@ impl Link {
     }
 
     /// The client has had the first bytes of the answer: the request is not sent to another peer
-    /// any more. When its peer is lost it is undelivered.
-    pub fn begun(&self, tag: Tag) {
-        self.shared.core.act(|fleet| fleet.begun(tag, Instant::now()));
+    /// any more. When its peer is lost it is undelivered. Who may answer it, one of them being the
+    /// one that does.
+    pub fn begun(&self, tag: Tag) -> Holders {
+        self.shared.core.act(|fleet| fleet.begun(tag, Instant::now()))
     }
 
     /// The answer to `tag` has not begun though its peer has had `patience`: another peer is asked

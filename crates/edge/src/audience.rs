@@ -20,8 +20,11 @@ pub trait Audience: Send + Sync {
     fn closed(&self, _conn: ConnId) {}
 
     /// The client is about to get the first bytes of an answer that is not complete yet, from
-    /// whichever handler: `exchange` must not be answered by another one now.
-    fn begun(&self, _conn: ConnId, _exchange: u64) {}
+    /// whichever handler: `exchange` must not be answered by another one now. Whether one may do so
+    /// all the same.
+    fn begun(&self, _conn: ConnId, _exchange: u64) -> bool {
+        false
+    }
 
     /// The client is about to get the last of the answer: nothing more of `exchange` is sent or
     /// awaited. Whether another handler may answer it, too.
@@ -49,11 +52,10 @@ impl Audiences {
         is_new
     }
 
-    /// Tells every handler that the answer of `exchange` has begun.
-    pub(crate) fn begun(&self, conn: ConnId, exchange: u64) {
-        for audience in &self.0 {
-            audience.begun(conn, exchange);
-        }
+    /// Tells handlers that the answer of `exchange`, which one of them has, has begun; whether
+    /// another may come.
+    pub(crate) fn begun(&self, conn: ConnId, exchange: u64) -> bool {
+        self.0.iter().any(|audience| audience.begun(conn, exchange))
     }
 
     /// Tells handlers that the answer of `exchange`, which one of them has, is whole; whether

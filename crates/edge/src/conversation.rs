@@ -358,7 +358,9 @@ impl<'w> Conversation<'w> {
                 (bytes.slice(..end), Some(CloseReason::HandlerBrokeFraming))
             }
         };
-        self.note(come);
+        let is_first = self.answer == Answered::Nothing;
+        let has_rival = self.note(come);
+        let bytes = if is_first && has_rival { announcing_close(bytes) } else { bytes };
         if let Err(reason) = self.writer.send(bytes, self.write_deadline).await {
             return Some(self.end(reason));
         }
@@ -371,22 +373,24 @@ impl<'w> Conversation<'w> {
     }
 
     /// The client is about to get that much of the answer. Handlers hear of it before: how fast
-    /// the client takes it is not their affair.
-    fn note(&mut self, come: Answered) {
+    /// the client takes it is not their affair. Whether another answer may come, as far as they
+    /// were told now.
+    fn note(&mut self, come: Answered) -> bool {
         let (conn, exchange) = (self.line.conn(), self.exchange);
-        let is_first = self.answer == Answered::Nothing;
-        if is_first && come == Answered::Partly && !self.tracker.has_begun() {
+        let before = self.answer;
+        if before == Answered::Nothing && come == Answered::Partly && !self.tracker.has_begun() {
             // A whole interim response begins no answer.
             self.answer_deadline = self.patience.map(|patience| Instant::now() + patience);
-            return;
+            return false;
         }
         self.life.respond();
-        if come == Answered::Complete && self.answer != come && self.is_sent_whole {
-            self.has_rival = Some(self.audiences.answered(conn, exchange));
-        } else if is_first {
-            self.audiences.begun(conn, exchange);
+        self.answer = before.max(come);
+        if come == Answered::Complete && before != come && self.is_sent_whole {
+            let has_rival = self.audiences.answered(conn, exchange);
+            self.has_rival = Some(has_rival);
+            return has_rival;
         }
-        self.answer = self.answer.max(come);
+        before == Answered::Nothing && self.audiences.begun(conn, exchange)
     }
 
     fn failed(&self, fault: Fault) -> Turn {
@@ -431,6 +435,20 @@ pub(crate) struct ConversationParts<'w> {
     pub(crate) limits: &'w site::Limits,
 }
 
+/// The first of an answer behind which the connection closes, for a reason its handler does not
+/// know: a client that was not told would send its next request in vain (RFC 9112 section 9.6).
+fn announcing_close(bytes: Bytes) -> Bytes {
+    let status_line_end = bytes.iter().position(|&byte| byte == b'\n');
+    let is_final = bytes.starts_with(b"HTTP/1.") && bytes.get(9) != Some(&b'1');
+    match status_line_end.filter(|_| is_final) {
+        Some(end) => {
+            let (line, rest) = bytes.split_at(end + 1);
+            [line, b"Connection: close\r\n", rest].concat().into()
+        }
+        None => bytes,
+    }
+}
+
 impl From<Failure> for Fault {
     fn from(why: Failure) -> Self {
         match why {
@@ -441,6 +459,27 @@ impl From<Failure> for Fault {
             )
             .ending(),
             Failure::HandlerGone => FaultKind::HandlerGone.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_head_of_a_final_response_is_added_to() {
+        for (given, sent) in [
+            (
+                "HTTP/1.1 200 OK\r\nA: b\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nA: b\r\n\r\n",
+            ),
+            ("HTTP/1.0 404 No\nA: b\n\nx", "HTTP/1.0 404 No\nConnection: close\r\nA: b\n\nx"),
+            ("HTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"),
+            ("HTTP/1.1 200 O", "HTTP/1.1 200 O"),
+            ("ICY 200 OK\r\n", "ICY 200 OK\r\n"),
+        ] {
+            assert_eq!(announcing_close(Bytes::from_static(given.as_bytes())), sent);
         }
     }
 }

@@ -360,8 +360,8 @@ impl Audience for HandlerLink {
         self.link.dismiss(conn.0);
     }
 
-    fn begun(&self, conn: ConnId, exchange: u64) {
-        self.link.begun(Tag { conn: conn.0, exchange });
+    fn begun(&self, conn: ConnId, exchange: u64) -> bool {
+        self.link.begun(Tag { conn: conn.0, exchange }) == Holders::Several
     }
 
     fn answered(&self, conn: ConnId, exchange: u64) -> bool {

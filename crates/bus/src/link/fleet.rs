@@ -2,6 +2,7 @@
 //! argument.
 
 mod abandoned;
+mod arrivals;
 mod expiry;
 mod farewell;
 mod hopeless;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use zmtp::PeerId;
 
+use self::arrivals::Arrivals;
 use self::farewell::Farewell;
 use self::notices::Notices;
 use self::orphans::Orphans;
@@ -42,8 +44,9 @@ pub(super) struct Fleet<H> {
     ledger: Ledger,
     lanes: Vec<Option<Lane<H>>>,
     lane_of: HashMap<PeerId, usize, BuildHasherDefault<IdHasher>>,
-    /// Where the round goes on.
+    /// Where the round of messages goes on, and that of notices.
     cursor: usize,
+    notice_cursor: usize,
     /// What came back from peers goes before what has waited since it was sent. Both may hold keys
     /// of entries that are gone.
     returned: VecDeque<Key>,
@@ -53,8 +56,11 @@ pub(super) struct Fleet<H> {
     last_waiting: u64,
     /// Entries in `returned` and `waiting` that are not gone.
     waiting_count: usize,
+    /// Those of them whose clients have left.
+    waiting_abandoned: usize,
     notices: Notices,
     orphans: Orphans,
+    arrivals: Arrivals,
     /// Lanes that are not trusted.
     doubted: usize,
     closed: bool,
@@ -92,6 +98,8 @@ struct Lane<H> {
     farewell: Farewell,
     /// Its task will call `take` without being woken.
     awake: bool,
+    /// It has just come; nothing is given to it yet.
+    is_arriving: bool,
     /// It does not read; nothing more is given to it.
     stalled: bool,
     trust: Trust,
@@ -148,12 +156,15 @@ impl<H: Clone> Fleet<H> {
             lanes: Vec::new(),
             lane_of: HashMap::default(),
             cursor: 0,
+            notice_cursor: 0,
             returned: VecDeque::new(),
             waiting: VecDeque::new(),
             last_waiting: 0,
             waiting_count: 0,
+            waiting_abandoned: 0,
             notices: Notices::default(),
             orphans: Orphans::default(),
+            arrivals: Arrivals::default(),
             doubted: 0,
             closed: false,
             stats: LinkStats::default(),
@@ -172,12 +183,15 @@ impl<H: Clone> Fleet<H> {
             return Ok(effects);
         }
         self.grant_trials(now);
+        if self.admit(now) {
+            self.drain(&mut effects);
+        }
         if let Some(lane) = self.choose(Need::Once) {
             let key = self.ledger.insert(message, delivery, now);
             self.assign(key, lane, &mut effects);
             return Ok(effects);
         }
-        if self.waiting_count >= self.limits.queue_max {
+        if self.waiting_count - self.waiting_abandoned >= self.limits.queue_max {
             self.stats.refused += 1;
             return Err(NotSent::QueueFull);
         }
@@ -288,6 +302,7 @@ impl<H: Clone> Fleet<H> {
             latencies: Latencies::default(),
             farewell: Farewell::None,
             awake: true,
+            is_arriving: !self.limits.arrival_grace.is_zero(),
             stalled: false,
             trust: Trust::Full,
         };
@@ -298,7 +313,8 @@ impl<H: Clone> Fleet<H> {
         });
         self.lanes[index] = Some(lane);
         self.lane_of.insert(peer, index);
-        let mut effects = Effects::default();
+        self.arrivals.count += usize::from(!self.limits.arrival_grace.is_zero());
+        let mut effects = Effects { arm: true, ..Effects::default() };
         self.drain(&mut effects);
         effects
     }
@@ -406,7 +422,8 @@ impl<H: Clone> Fleet<H> {
         }
         self.settle_orphans(now, &mut effects);
         self.give_all_back(&unwritten, None, &mut effects);
-        self.lanes[index] = None;
+        let lane = self.lanes[index].take();
+        self.arrivals.count -= usize::from(lane.is_some_and(|lane| lane.is_arriving));
         effects.arm = true;
         self.drain(&mut effects);
         effects
@@ -422,10 +439,11 @@ impl<H: Clone> Fleet<H> {
         self.closed = true;
         self.lanes.clear();
         self.doubted = 0;
+        self.arrivals.count = 0;
         self.lane_of.clear();
         self.returned.clear();
         self.waiting.clear();
-        self.waiting_count = 0;
+        (self.waiting_count, self.waiting_abandoned) = (0, 0);
         self.orphans.clear();
         self.stats.notices_dropped += self.notices.clear() as u64;
         let open = self.ledger.drain().filter(|entry| !entry.is_part()).map(|entry| {
@@ -472,6 +490,7 @@ impl<H: Clone> Fleet<H> {
         match &lane.farewell {
             Farewell::Due(_) => PeerState::Draining,
             Farewell::Said(_) => PeerState::Drained,
+            Farewell::None if lane.is_arriving => PeerState::New,
             Farewell::None if lane.stalled => PeerState::Stalled,
             Farewell::None if lane.trust != Trust::Full => PeerState::Late,
             Farewell::None if self.has_room(lane, Need::Once) => PeerState::Ready,
@@ -507,6 +526,7 @@ impl<H: Clone> Fleet<H> {
         let (index, place) = match entry.place {
             Place::Waiting => {
                 self.waiting_count -= 1;
+                self.waiting_abandoned -= usize::from(is_abandoned);
                 return;
             }
             Place::Orphaned => {
@@ -547,6 +567,7 @@ impl<H: Clone> Fleet<H> {
         let Some(entry) = self.ledger.get_mut(key) else { return };
         entry.place = Place::Waiting;
         self.waiting_count += 1;
+        self.waiting_abandoned += usize::from(entry.is_abandoned);
         self.returned.push_back(key);
     }
 

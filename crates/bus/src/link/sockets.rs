@@ -185,7 +185,7 @@ impl Traffic for SubSide {
 
     fn joined(&self, peer: &Arc<Peer>) {
         self.0.publishers().insert(peer.id(), peer.name());
-        self.0.fleet().publisher_joined();
+        self.0.act(|fleet| fleet.publisher_joined(Instant::now()));
     }
 
     /// Each frame of a multipart message is a message of its own, as with Mongrel2.

@@ -58,6 +58,11 @@ pub struct LinkLimits {
     /// peers all the same: a handler may connect the socket for its answers last. 10 s: a hundred
     /// attempts of libzmq to connect again.
     pub silence_patience: Duration,
+    /// How long a peer that comes is given nothing, once as many publish as there are peers: so
+    /// long a handler's PUB may take to hear of our subscription. 100 ms.
+    pub arrival_grace: Duration,
+    /// The same where fewer publish than there are peers. 1 s.
+    pub arrival_patience: Duration,
     /// Choice among peers. Round robin.
     pub balance: Balance,
     /// Peers per socket; further connections wait to be accepted. Those in their handshake do not
@@ -97,6 +102,8 @@ impl Default for LinkLimits {
             orphan_grace: Duration::from_millis(500),
             orphan_patience: Duration::from_secs(60),
             silence_patience: Duration::from_secs(10),
+            arrival_grace: Duration::from_millis(100),
+            arrival_patience: Duration::from_secs(1),
             balance: Balance::default(),
             peers_max: 1024,
             handshake_timeout: Duration::from_secs(10),

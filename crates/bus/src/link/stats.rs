@@ -82,6 +82,8 @@ pub struct PeerName {
 /// Whether a peer is given more requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerState {
+    /// It has just come: its answers may not be heard yet.
+    New,
     /// It has room.
     Ready,
     /// It holds as many as it may.

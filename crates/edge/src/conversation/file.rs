@@ -23,8 +23,10 @@ impl Conversation<'_> {
             return None;
         }
         match self.tracker.feed_unseen(slice.length) {
-            Ok(Progress::Complete { .. }) => self.note(Answered::Complete),
-            Ok(Progress::Pending | Progress::Opaque) => self.note(Answered::Partly),
+            Ok(progress) => {
+                let is_whole = matches!(progress, Progress::Complete { .. });
+                self.note(if is_whole { Answered::Complete } else { Answered::Partly });
+            }
             Err(broken) => {
                 tracing::warn!(conn = %self.line.conn(), %broken, "a handler's file is not what its head promised");
                 return Some(self.end(CloseReason::HandlerBrokeFraming));

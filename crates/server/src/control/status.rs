@@ -106,6 +106,7 @@ fn row_of_link(id: i64, send_spec: &str, stats: &LinkStats) -> Vec<Cell> {
 fn row_of_peer(id: i64, peer: PeerStats) -> Vec<Cell> {
     let (major, minor) = peer.name.version;
     let state = match peer.state {
+        PeerState::New => "new",
         PeerState::Ready => "ready",
         PeerState::Full => "full",
         PeerState::Stalled => "stalled",

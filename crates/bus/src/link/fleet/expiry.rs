@@ -11,6 +11,7 @@ impl<H: Clone> Fleet<H> {
     pub(in crate::link) fn expire(&mut self, now: Instant) -> Effects<H> {
         let mut effects = Effects::default();
         self.grant_trials(now);
+        self.admit(now);
         self.settle_orphans(now, &mut effects);
         self.settle_hopeless(now, &mut effects);
         self.drain(&mut effects);
@@ -45,7 +46,8 @@ impl<H: Clone> Fleet<H> {
 
     /// When `expire` has something to do.
     pub(in crate::link) fn next_expiry(&self) -> Option<Instant> {
-        let others = [self.next_orphan(), self.next_hopeless(), self.next_trial()];
+        let others =
+            [self.next_orphan(), self.next_hopeless(), self.next_trial(), self.next_arrival()];
         let soonest = others.into_iter().flatten().min();
         if self.waiting_count == 0 {
             return soonest;

@@ -40,6 +40,7 @@ impl<H: Clone> Fleet<H> {
             return Err(NotSent::QueueFull);
         }
         self.notices.queue.push_back((self.last_waiting, notice));
+        effects.arm = self.arrivals.count > 0;
         self.drain(&mut effects);
         Ok(effects)
     }

@@ -25,6 +25,7 @@ impl<H: Clone> Fleet<H> {
                 effects.arm = true;
             }
             if let Some(entry) = self.ledger.get_mut(key) {
+                effects.holders = effects.holders.max(entry.holders());
                 entry.forbid_replay();
             }
         }
@@ -64,12 +65,6 @@ impl<H: Clone> Fleet<H> {
 
     fn is_orphaned(&self, key: Key) -> bool {
         self.ledger.get(key).is_some_and(|entry| entry.place == Place::Orphaned)
-    }
-
-    /// A peer that sends answers has come.
-    pub(in crate::link) fn publisher_joined(&mut self) {
-        self.orphans.publishers += 1;
-        self.orphans.silent_since = None;
     }
 
     /// A peer that sends answers has left: most likely it is who has left the requests, too. One that
@@ -191,6 +186,15 @@ pub(super) struct Departure {
 }
 
 impl Orphans {
+    pub(super) fn publishers(&self) -> usize {
+        self.publishers
+    }
+
+    pub(super) fn publisher_joined(&mut self) {
+        self.publishers += 1;
+        self.silent_since = None;
+    }
+
     /// The departure of now.
     pub(super) fn departed(&mut self, now: Instant, how: Parting) -> &mut Departure {
         if self.departures.last().is_none_or(|last| (last.left, last.how) != (now, how)) {

@@ -146,7 +146,8 @@ impl<H: Clone> Fleet<H> {
 
     /// Whether those in doubt are passed over: somebody else is there.
     pub(super) fn has_choice(&self) -> bool {
-        let is_well = |lane: &Lane<H>| lane.trust == Trust::Full && lane.reads();
+        let is_well =
+            |lane: &Lane<H>| lane.trust == Trust::Full && lane.reads() && !lane.is_arriving;
         self.doubted > 0 && self.lanes.iter().flatten().any(is_well)
     }
 }

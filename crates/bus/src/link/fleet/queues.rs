@@ -34,9 +34,10 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn choose(&mut self, need: Need) -> Option<usize> {
         let count = self.lanes.len();
         let has_choice = self.has_choice();
+        let begin = if need == Need::Notice { self.notice_cursor } else { self.cursor };
         let mut best: Option<(usize, usize)> = None;
         for step in 0..count {
-            let index = (self.cursor + step) % count;
+            let index = (begin + step) % count;
             let Some(lane) = &self.lanes[index] else { continue };
             let is_in_doubt = has_choice && !lane.trust.suffices(need != Need::Once);
             if is_in_doubt || !self.has_room(lane, need) {
@@ -50,7 +51,11 @@ impl<H: Clone> Fleet<H> {
             }
         }
         let (index, _) = best?;
-        self.cursor = index + 1;
+        if need == Need::Notice {
+            self.notice_cursor = index + 1;
+        } else {
+            self.cursor = index + 1;
+        }
         Some(index)
     }
 
@@ -62,7 +67,10 @@ impl<H: Clone> Fleet<H> {
                 lane.pending + lane.abandoned < self.limits.pending_max
             }
         };
-        takes && lane.reads() && lane.queued + lane.batch.len() < self.limits.peer_queue_max
+        takes
+            && lane.reads()
+            && !lane.is_arriving
+            && lane.queued + lane.batch.len() < self.limits.peer_queue_max
     }
 
     pub(super) fn assign(&mut self, key: Key, index: usize, effects: &mut Effects<H>) {
@@ -115,6 +123,8 @@ impl<H: Clone> Fleet<H> {
             };
             let Some(key) = key else { break };
             self.waiting_count -= 1;
+            let is_abandoned = self.ledger.get(key).is_some_and(|entry| entry.is_abandoned);
+            self.waiting_abandoned -= usize::from(is_abandoned);
             self.assign(key, index, effects);
         }
         for key in barred.into_iter().rev() {

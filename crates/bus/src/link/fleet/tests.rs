@@ -19,7 +19,12 @@ struct Table {
     alarm: Option<Instant>,
 }
 
+/// Where peers may have something at once.
 fn table(limits: LinkLimits) -> Table {
+    table_as_is(LinkLimits { arrival_grace: Duration::ZERO, ..limits })
+}
+
+fn table_as_is(limits: LinkLimits) -> Table {
     Table {
         fleet: Fleet::new(limits),
         start: Instant::now(),
@@ -80,6 +85,11 @@ impl Table {
 
     fn join(&mut self, peer: PeerId) {
         let effects = self.fleet.joined(peer, peer, self.at(0));
+        self.note(effects);
+    }
+
+    fn publish(&mut self) {
+        let effects = self.fleet.publisher_joined(self.at(0));
         self.note(effects);
     }
 
@@ -183,6 +193,77 @@ fn an_arriving_peer_gets_what_waits_in_order() {
 }
 
 #[test]
+fn a_new_peer_gets_nothing_before_its_answers_can_be_heard() {
+    let seconds = Duration::from_secs;
+    let mut t = table_as_is(LinkLimits {
+        arrival_grace: seconds(2),
+        arrival_patience: seconds(5),
+        ..LinkLimits::default()
+    });
+    t.requests([0]);
+    t.join(1);
+    assert_eq!(t.take(1), "", "nobody publishes yet");
+    assert_eq!(t.fleet.next_expiry(), Some(t.at(5)));
+    t.publish();
+    t.bye(9).unwrap();
+    t.requests([1]);
+    assert_eq!((t.take(1).as_str(), t.fleet.next_expiry()), ("", Some(t.at(2))));
+    assert_eq!(t.stats().peers[0].state, PeerState::New);
+    t.expire(2);
+    assert_eq!(t.take(1), "0 1 bye9");
+    // A second one comes, and its publisher does not, or not yet: it is not waited for long.
+    t.join(2);
+    t.send(request(2, true), 4).unwrap();
+    assert_eq!((t.take(1).as_str(), t.take(2).as_str()), ("2", ""));
+    t.send(request(3, true), 5).unwrap();
+    t.send(request(4, true), 5).unwrap();
+    assert_eq!((t.take(1).as_str(), t.take(2).as_str()), ("4", "3"));
+    // One that leaves again is not waited for.
+    t.join(3);
+    t.leave(3, 0);
+    t.requests([5]);
+    assert_eq!(t.fleet.arrivals.count, 0);
+}
+
+#[test]
+fn notices_do_not_count_as_turns() {
+    let mut t = table(LinkLimits::default());
+    (1..=2).for_each(|peer| t.join(peer));
+    for conn in 1..=4 {
+        t.requests([conn]);
+        t.answer(conn);
+        t.bye(conn).unwrap();
+    }
+    let mut got = [t.take(1), t.take(2)].map(|taken| taken.matches("bye").count());
+    got.sort_unstable();
+    assert_eq!((got, t.stats().sent), ([2, 2], 0));
+    t.requests([5, 6]);
+    assert_eq!([t.take(1), t.take(2)].map(|taken| taken.len()), [1, 1]);
+}
+
+#[test]
+fn clients_that_have_left_keep_nobody_out() {
+    let mut t = table(LinkLimits { queue_max: 2, ..LinkLimits::default() });
+    for conn in 0..6 {
+        t.requests([conn]);
+        if conn < 3 {
+            t.abandon(conn);
+        } else if conn == 4 {
+            assert_eq!(t.send(request(9, true), 0), Err(NotSent::QueueFull));
+            t.answer(3);
+        }
+    }
+    assert_eq!(
+        (t.stats().queued, t.stats().refused),
+        (4, 2),
+        "the third of those that left, and 9"
+    );
+    t.join(1);
+    assert_eq!(t.take(1), "0 1 4 5");
+    assert_eq!(t.fleet.waiting_abandoned, 0);
+}
+
+#[test]
 fn a_full_queue_refuses() {
     let mut t = table(LinkLimits { queue_max: 2, peer_queue_max: 1, ..LinkLimits::default() });
     t.join(1);
@@ -233,7 +314,7 @@ fn what_waits_too_long_is_given_up() {
     t.expire(10);
     assert_eq!(t.fallen, [(0, Undelivered::NoHandler)]);
     t.join(1);
-    t.fleet.publisher_joined();
+    t.publish();
     t.send(request(2, true), 6).unwrap();
     assert_eq!(t.fleet.next_expiry(), Some(t.at(16)));
     t.expire(16);
@@ -435,7 +516,7 @@ fn whoever_is_late_gets_one_request_to_show_that_it_is_well() {
 fn what_waits_beside_a_peer_in_doubt_is_given_up_or_tried_in_time() {
     let mut t = table(LinkLimits { pending_max: 1, ..LinkLimits::default() });
     (1..=2).for_each(|peer| t.join(peer));
-    t.fleet.publisher_joined();
+    t.publish();
     t.requests(10..=11);
     assert_eq!((t.take(1), t.take(2)), ("10".into(), "11".into()));
     t.begin(11);
@@ -651,7 +732,7 @@ fn parts_go_where_their_request_went() {
 fn a_part_waits_for_a_peer_that_does_not_read() {
     let mut t = table(LinkLimits::default());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
-    t.fleet.publisher_joined();
+    t.publish();
     t.send(request(0, false), 0).unwrap();
     assert_eq!([t.take(1), t.take(1)], ["0", ""]);
     for text in ["a", "b", "c"] {
@@ -884,7 +965,7 @@ fn notices_of_a_lost_peer_go_on_however_late_the_next_one_comes() {
 #[test]
 fn a_handler_that_still_publishes_keeps_its_requests() {
     let mut t = table(LinkLimits::default());
-    (0..2).for_each(|_| t.fleet.publisher_joined());
+    (0..2).for_each(|_| t.publish());
     [1, 2].into_iter().for_each(|peer| t.join(peer));
     t.requests(0..6);
     t.send(request(6, false), 0).unwrap();
@@ -920,7 +1001,7 @@ fn what_a_peer_is_to_be_told_of_it_is_given_first() {
 #[test]
 fn a_peer_that_never_published_is_not_waited_for() {
     let mut t = table(LinkLimits::default());
-    t.fleet.publisher_joined();
+    t.publish();
     [1, 2].into_iter().for_each(|peer| t.join(peer));
     t.requests(0..2);
     assert_eq!(t.take(1), "0");
@@ -934,7 +1015,7 @@ fn a_publisher_that_leaves_is_that_of_the_peer_that_left_with_it() {
     for publisher_first in [false, true] {
         let mut t = table(LinkLimits::default());
         for peer in 1..=4 {
-            t.fleet.publisher_joined();
+            t.publish();
             t.join(peer);
         }
         t.requests(0..3);
@@ -1144,7 +1225,7 @@ fn an_answers_time_is_counted_once() {
 fn a_request_that_lacks_a_part_does_not_wait_for_its_answer() {
     for is_queued in [true, false] {
         let mut t = table(LinkLimits::default());
-        t.fleet.publisher_joined();
+        t.publish();
         t.join(1);
         t.send(request(0, false), 0).unwrap();
         assert_eq!(t.take(1), "0");
@@ -1167,7 +1248,7 @@ fn after_a_lost_answer_what_peers_had_is_not_waited_for_without_end() {
     let held = |meant: &dyn Fn(&PeerId) -> bool| {
         let mut t = table(LinkLimits::default());
         (1..=2).for_each(|peer| t.join(peer));
-        t.fleet.publisher_joined();
+        t.publish();
         t.requests(0..4);
         assert_eq!([1, 2].map(|peer| t.take(peer)), ["0 2", "1 3"]);
         t.begin(2);
@@ -1209,7 +1290,7 @@ fn while_nobody_publishes_no_request_is_waited_for_without_end() {
         let mut was_armed = false;
         for second in 0..6 {
             if come == Some(second) {
-                t.fleet.publisher_joined();
+                t.publish();
             }
             if go == Some(second) {
                 gone(&mut t, second);
