@@ -43,7 +43,7 @@ async fn the_late_one_is_heard_if_it_is_first_after_all() {
     let again = second.request().await;
     late.answer(&request, "late").await;
     let reply = client.reply().await;
-    assert_eq!((&*reply.text(), reply.field("connection")), ("late", Some("close")));
+    assert_eq!((reply.text(), reply.field("connection")), ("late", Some("close")));
     client.closed().await;
     second.answer(&again, "second").await;
     assert_eq!(server.stop().await[0].short(), ("/h", "200", "handler_lost"));

@@ -53,7 +53,9 @@ async fn bound_at(send_spec: &str, recv_spec: &str, limits: LinkLimits) -> Bound
     Bound { link, heard, next_conn: AtomicU64::new(1) }
 }
 
+/// Where peers that only pull need not be waited for.
 async fn bound(limits: LinkLimits) -> Bound {
+    let limits = LinkLimits { arrival_grace: Duration::ZERO, ..limits };
     bound_at("tcp://127.0.0.1:*", "tcp://127.0.0.1:*", limits).await
 }
 

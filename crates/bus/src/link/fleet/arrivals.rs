@@ -38,7 +38,7 @@ impl<H: Clone> Fleet<H> {
 
     /// When `admit` has something to do, if anything waits.
     pub(super) fn next_arrival(&self) -> Option<Instant> {
-        if self.arrivals.count == 0 || self.waiting_count == 0 && self.notices.len() == 0 {
+        if self.arrivals.count == 0 || self.waiting_count + self.notices.len() == 0 {
             return None;
         }
         let arriving = self.lanes.iter().flatten().filter(|lane| lane.is_arriving);
