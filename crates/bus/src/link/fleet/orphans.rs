@@ -58,9 +58,13 @@ impl<H: Clone> Fleet<H> {
         self.orphans.count += 1;
         // With no publisher but those of the peers that are there, it never had one.
         let is_silent = self.orphans.publishers <= self.lane_of.len() && !has_begun;
+        let near = self.limits.orphan_grace * 2;
         let departure = self.orphans.departed(now, how);
-        departure.is_lost |= is_silent;
         departure.keys.push_back(key);
+        if is_silent && !std::mem::replace(&mut departure.is_lost, true) {
+            // Its publisher was seen to end first, and is to be blamed on nobody else.
+            self.orphans.silenced.pop_if(|at| now.duration_since(*at) <= near);
+        }
     }
 
     fn is_orphaned(&self, key: Key) -> bool {
@@ -222,7 +226,10 @@ impl Orphans {
         let due = self.silenced.iter().take_while(|&&at| now.duration_since(at) >= grace).count();
         for at in self.silenced.drain(..due) {
             let apart = |left: Instant| left.max(at).duration_since(left.min(at));
-            let still_there = self.departures.iter_mut().filter(|departure| !departure.is_lost);
+            // One that ended long before was another's, or has come back.
+            let is_of_it =
+                |departure: &&mut Departure| !departure.is_lost && departure.left <= at + grace * 2;
+            let still_there = self.departures.iter_mut().filter(is_of_it);
             if let Some(nearest) = still_there.min_by_key(|departure| apart(departure.left)) {
                 nearest.is_lost = true;
             }

@@ -118,7 +118,16 @@ impl Table {
     }
 
     fn leave(&mut self, peer: PeerId, written: usize) {
-        let effects = self.fleet.left(peer, written, Parting::Closed, self.at(2));
+        self.leave_at(peer, written, 2);
+    }
+
+    fn leave_at(&mut self, peer: PeerId, written: usize, second: u64) {
+        let effects = self.fleet.left(peer, written, Parting::Closed, self.at(second));
+        self.note(effects);
+    }
+
+    fn unpublish(&mut self, second: u64) {
+        let effects = self.fleet.publisher_left(Parting::Closed, self.at(second));
         self.note(effects);
     }
 
@@ -1066,6 +1075,46 @@ fn nobody_hears_of_a_client_that_nobody_has_seen() {
     let taken: Vec<String> = (0..4).map(|_| t.take(9)).collect();
     assert_eq!(taken.join(" ").trim_end(), "m5 bye1 bye5");
     assert!(t.fleet.notices.is_empty());
+}
+
+/// Two handlers. The connection for requests of the one is cut and comes back, long before, long
+/// after or without a cut of its other one; then the other handler dies, whichever of its two ends
+/// is seen first. The first handler answers.
+#[test]
+fn the_end_of_one_handler_is_not_taken_for_that_of_another() {
+    for (cut_before, dies_at) in [(None, Some(20)), (Some(5), None), (Some(5), Some(20))] {
+        for publisher_first in [false, true] {
+            let mut t = table(LinkLimits::default());
+            for peer in 1..=2 {
+                t.join(peer);
+                t.publish();
+            }
+            t.send(request(1, false), 0).unwrap();
+            t.send(request(2, false), 0).unwrap();
+            assert_eq!([1, 2].map(|peer| t.take(peer)), ["1", "2"]);
+            if let Some(second) = cut_before {
+                t.unpublish(second);
+                t.publish();
+            }
+            t.leave_at(1, 1, 10);
+            t.join(3);
+            if let Some(second) = dies_at {
+                if publisher_first {
+                    t.unpublish(second);
+                    t.leave_at(2, 1, second);
+                } else {
+                    t.leave_at(2, 1, second);
+                    t.unpublish(second);
+                }
+                t.expire(second + 1);
+                assert_eq!(t.fallen, [(2, Undelivered::PeerLost)], "{publisher_first}");
+                t.fallen.clear();
+            }
+            t.expire(60);
+            assert_eq!(t.fallen, [], "{cut_before:?} {dies_at:?} {publisher_first}");
+            assert_eq!(t.answer(1), Holders::One);
+        }
+    }
 }
 
 #[test]
