@@ -15,11 +15,12 @@ pub(crate) use mongrel2::Mongrel2;
 pub(crate) use programs::{Program, Sockets, Speaks, token_handler};
 pub(crate) use site::{HandlerSpec, SiteBuilder};
 
+use bus::{PeerState, PeerStats};
 use server::{Boot, Server};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long anything in a test may take. Generous: machines are slow and shared.
@@ -102,8 +103,21 @@ impl Running {
 
     /// Connects a handler to the sockets named `name`.
     pub(crate) async fn handler(&self, name: &str) -> Handler {
-        let spec = HandlerSpec::named(name).within(self.folder());
-        Handler::connect(&spec).await
+        self.connect(&HandlerSpec::named(name).within(self.folder())).await
+    }
+
+    /// Connects a handler, and returns once it is given requests.
+    pub(crate) async fn connect(&self, spec: &HandlerSpec) -> Handler {
+        let began = Instant::now();
+        let handler = Handler::connect(spec).await;
+        let is_in = |peer: &PeerStats| peer.since < began.elapsed() && peer.state != PeerState::New;
+        until(|| {
+            let live = self.server.live();
+            let mut links = live.links().into_iter();
+            links.any(|link| link.link().stats().peers.iter().any(is_in))
+        })
+        .await;
+        handler
     }
 
     /// Returns once only so many connections are open.

@@ -205,7 +205,7 @@ async fn a_handler_that_was_taken_away_can_be_put_back() {
         assert_eq!(client.reply().await.text(), "before");
         server.reload(&SiteBuilder::new().dir("/", "{}/one/")).await.unwrap();
         server.reload(&with).await.unwrap();
-        let mut after = Handler::connect(&spec).await;
+        let mut after = server.connect(&spec).await;
         client.send("GET /h HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let request = after.request().await;
         after.answer(&request, "after").await;

@@ -139,14 +139,21 @@ impl Bound {
 }
 
 async fn within<F: Future>(future: F) -> F::Output {
-    timeout(Duration::from_secs(20), future).await.expect("in time")
+    timeout(PATIENCE, future).await.expect("in time")
+}
+
+/// A Java machine takes its time to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn patient() -> LinkLimits {
+    LinkLimits { queue_timeout: PATIENCE, silence_patience: PATIENCE, ..LinkLimits::default() }
 }
 
 async fn both_directions_over_tcp_and_ipc(judge: Judge) {
     let dir = tempfile::tempdir().unwrap();
     for (send, recv) in judge.specs(dir.path()) {
         let specs = (&*send, &*recv);
-        let mut bound = bound(specs, "", LinkLimits::default()).await;
+        let mut bound = bound(specs, "", patient()).await;
         bound.send(0, "waiting", true);
         let mut peer = judge.plays("echo", &bound.link.bound(), &["identity=snake"]);
         peer.says("ready 01").await;
@@ -174,7 +181,7 @@ async fn both_directions_over_tcp_and_ipc(judge: Judge) {
 }
 
 async fn a_message_over_the_limit_is_passed_over(judge: Judge) {
-    let mut bound = bound(TCP, "", LinkLimits::default()).await;
+    let mut bound = bound(TCP, "", patient()).await;
     let mut peer = judge.plays("publish", &bound.link.bound(), &[]);
     // 100 MiB, and what is allowed.
     peer.tell("104857600\n67108864").await;
@@ -186,7 +193,7 @@ async fn a_message_over_the_limit_is_passed_over(judge: Judge) {
 }
 
 async fn a_subscription_prefix_is_kept(judge: Judge) {
-    let mut bound = bound(TCP, "sender-7 ", LinkLimits::default()).await;
+    let mut bound = bound(TCP, "sender-7 ", patient()).await;
     let mut peer = judge.plays("echo", &bound.link.bound(), &[]);
     let prefix: String = b"\x01sender-7 ".iter().map(|byte| format!("{byte:02x}")).collect();
     peer.says(&format!("ready {prefix}")).await;
@@ -199,7 +206,7 @@ async fn heartbeats_of_either_side_are_kept(judge: Judge) {
     let limits = LinkLimits {
         heartbeat_interval: Duration::from_millis(20),
         heartbeat_timeout: Duration::from_millis(2000),
-        ..LinkLimits::default()
+        ..patient()
     };
     let mut bound = bound(TCP, "", limits).await;
     let mut peer = judge.plays("echo", &bound.link.bound(), &["heartbeat=50"]);
@@ -218,7 +225,7 @@ async fn a_stopped_process_is_found_out_by_its_heartbeat(judge: Judge) {
     let limits = LinkLimits {
         heartbeat_interval: Duration::from_millis(50),
         heartbeat_timeout: Duration::from_millis(1000),
-        ..LinkLimits::default()
+        ..patient()
     };
     let mut bound = bound(TCP, "", limits).await;
     let mut peer = judge.plays("hoard", &bound.link.bound(), &[]);
@@ -231,7 +238,7 @@ async fn a_stopped_process_is_found_out_by_its_heartbeat(judge: Judge) {
 }
 
 async fn a_killed_handlers_requests_go_to_another(judge: Judge) {
-    let mut bound = bound(TCP, "", LinkLimits::default()).await;
+    let mut bound = bound(TCP, "", patient()).await;
     let mut hoarder = judge.plays("hoard", &bound.link.bound(), &[]);
     hoarder.says("ready").await;
     bound.peers(1).await;
@@ -261,14 +268,14 @@ async fn handlers_come_back_after_our_restart(judge: Judge) {
     let dir = tempfile::tempdir().unwrap();
     for (send, recv) in judge.specs(dir.path()) {
         let specs = (&*send, &*recv);
-        let first = bound(specs, "", LinkLimits::default()).await;
+        let first = bound(specs, "", patient()).await;
         let (send, recv) = first.link.bound();
         let mut peer = judge.plays("echo", &(send.clone(), recv.clone()), &[]);
         peer.says("ready 01").await;
         first.peers(1).await;
         within(first.link.close()).await;
         drop(first);
-        let mut second = bound((&send, &recv), "", LinkLimits::default()).await;
+        let mut second = bound((&send, &recv), "", patient()).await;
         within(async {
             while second.link.stats().publishers.is_empty() {
                 tokio::task::yield_now().await;
@@ -287,7 +294,7 @@ async fn handlers_come_back_after_our_restart(judge: Judge) {
 }
 
 async fn a_slow_handler_gives_what_it_does_not_read_to_others(judge: Judge) {
-    let mut bound = bound(TCP, "", LinkLimits::default()).await;
+    let mut bound = bound(TCP, "", patient()).await;
     let mut stopped = judge.plays("hoard", &bound.link.bound(), &["hwm=1"]);
     stopped.says("ready").await;
     bound.peers(1).await;

@@ -465,7 +465,7 @@ impl<H: Clone> Fleet<H> {
             PeerStats {
                 name: describe(&lane.handle),
                 since: now.saturating_duration_since(lane.since),
-                state: self.state(lane),
+                state: self.state(lane, now),
                 latency: lane.latencies.summary(),
                 queued: lane.queued + lane.batch.len(),
                 pending: lane.pending,
@@ -486,13 +486,16 @@ impl<H: Clone> Fleet<H> {
         }
     }
 
-    fn state(&self, lane: &Lane<H>) -> PeerState {
+    fn state(&self, lane: &Lane<H>, now: Instant) -> PeerState {
+        let is_new = lane.is_arriving && self.admitted_at(lane) > now;
         match &lane.farewell {
             Farewell::Due(_) => PeerState::Draining,
             Farewell::Said(_) => PeerState::Drained,
-            Farewell::None if lane.is_arriving => PeerState::New,
+            Farewell::None if is_new => PeerState::New,
             Farewell::None if lane.stalled => PeerState::Stalled,
             Farewell::None if lane.trust != Trust::Full => PeerState::Late,
+            // Who is not new any more is let in when there is something to give.
+            Farewell::None if lane.is_arriving => PeerState::Ready,
             Farewell::None if self.has_room(lane, Need::Once) => PeerState::Ready,
             Farewell::None => PeerState::Full,
         }

@@ -27,7 +27,7 @@ impl<H: Clone> Fleet<H> {
 
     /// When a lane may be given something. As many publishers as lanes: its own is there. A handler
     /// may do without, or share one among many, so that is not awaited for long.
-    fn admitted_at(&self, lane: &Lane<H>) -> Instant {
+    pub(super) fn admitted_at(&self, lane: &Lane<H>) -> Instant {
         let latest = lane.since + self.limits.arrival_patience;
         if self.orphans.publishers() < self.lane_of.len() {
             return latest;
