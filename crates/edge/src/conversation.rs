@@ -453,6 +453,9 @@ impl From<Failure> for Fault {
     fn from(why: Failure) -> Self {
         match why {
             Failure::NoHandler => FaultKind::NoHandler { retry_after: 1 }.into(),
+            Failure::HandlersBusy => {
+                Self::new(FaultKind::NoHandler { retry_after: 1 }, "All handlers are busy.")
+            }
             Failure::NoOtherHandler => Self::new(
                 FaultKind::NoHandler { retry_after: 1 },
                 "The handler left without an answer, and no other was there to be asked.",

@@ -63,6 +63,8 @@ pub struct AudienceId(pub usize);
 pub enum Failure {
     /// No handler took it within `handler.queue_timeout`.
     NoHandler,
+    /// Those that are there had no room for it within `handler.queue_timeout`.
+    HandlersBusy,
     /// The handler that had it is gone, and no other took it within `handler.queue_timeout`.
     NoOtherHandler,
     /// The handler that had it is gone.

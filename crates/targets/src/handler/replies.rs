@@ -131,7 +131,8 @@ impl LinkEvents for Replies {
 
     fn undelivered(&self, tag: Tag, why: Undelivered) {
         let why = match why {
-            Undelivered::NoHandler | Undelivered::Busy | Undelivered::Closed => Failure::NoHandler,
+            Undelivered::NoHandler | Undelivered::Closed => Failure::NoHandler,
+            Undelivered::Busy => Failure::HandlersBusy,
             Undelivered::Stranded => Failure::NoOtherHandler,
             Undelivered::PeerLost => Failure::HandlerGone,
         };
