@@ -205,7 +205,7 @@ fn an_arriving_peer_gets_what_waits_in_order() {
 fn a_new_peer_gets_nothing_before_its_answers_can_be_heard() {
     let seconds = Duration::from_secs;
     let mut t = table_as_is(LinkLimits {
-        arrival_grace: seconds(2),
+        arrival_grace: seconds(4),
         arrival_patience: seconds(5),
         ..LinkLimits::default()
     });
@@ -216,9 +216,9 @@ fn a_new_peer_gets_nothing_before_its_answers_can_be_heard() {
     t.publish();
     t.bye(9).unwrap();
     t.requests([1]);
-    assert_eq!((t.take(1).as_str(), t.fleet.next_expiry()), ("", Some(t.at(2))));
+    assert_eq!((t.take(1).as_str(), t.fleet.next_expiry()), ("", Some(t.at(4))));
     assert_eq!(t.stats().peers[0].state, PeerState::New);
-    t.expire(2);
+    t.expire(4);
     assert_eq!(t.take(1), "0 bye9 1");
     // A second one comes, and its publisher does not, or not yet: it is not waited for long.
     t.join(2);
