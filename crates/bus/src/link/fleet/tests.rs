@@ -9,6 +9,7 @@ use super::*;
 use crate::NotRetired;
 use crate::link::events::{News, Overdue};
 use crate::link::spec::Balance;
+use crate::link::stats::{PeerName, PeerState};
 
 struct Table {
     fleet: Fleet<PeerId>,
