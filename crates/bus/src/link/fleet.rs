@@ -360,7 +360,7 @@ impl<H: Clone> Fleet<H> {
             lane.queued -= 1;
             lane.batch.push(item);
         }
-        effects.arm |= had_none && self.orphans.silent_since(now).is_some();
+        effects.arm |= had_none && self.orphans.has_missing(self.lane_of.len());
         let is_last = lane.queue.is_empty() && lane.farewell.say(|word| give(Given::Message(word)));
         lane.awake = is_last || !lane.batch.is_empty();
         effects

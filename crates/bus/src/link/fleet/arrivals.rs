@@ -21,6 +21,7 @@ impl<H: Clone> Fleet<H> {
     /// A peer that sends answers has come.
     pub(in crate::link) fn publisher_joined(&mut self, now: Instant) -> Effects<H> {
         self.orphans.publisher_joined();
+        self.orphans.count_peers(self.lane_of.len());
         self.arrivals.published = Some(now);
         Effects { arm: self.arrivals.count > 0, ..Effects::default() }
     }

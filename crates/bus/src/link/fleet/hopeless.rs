@@ -1,9 +1,11 @@
-//! Requests of peers that are there and can't answer: an answer was lost, or nobody publishes.
+//! Requests of peers that are there and can't answer: an answer was lost, or nobody publishes, or
+//! one publisher fewer than there are peers.
 
 use std::time::Instant;
 
 use super::{Effects, Fleet};
 use crate::link::events::Undelivered;
+use crate::link::ledger::{Entry, Place};
 use crate::link::slab::Key;
 
 impl<H: Clone> Fleet<H> {
@@ -28,14 +30,29 @@ impl<H: Clone> Fleet<H> {
         Effects { arm: true, ..Effects::default() }
     }
 
-    /// When a request that a peer has is given up though the peer is there. Another peer could not
-    /// answer either while nobody publishes.
+    /// When a request that a peer has is given up though the peer is there.
     fn hopeless_at(&self, key: Key) -> Option<Instant> {
         let entry = self.ledger.get(key)?;
         let lapsed = entry.lapsed.map(|at| at + self.limits.orphan_patience);
         let silent_since = self.orphans.silent_since(entry.given);
         let unheard = silent_since.map(|at| at + self.limits.silence_patience);
-        lapsed.into_iter().chain(unheard).min()
+        let mute = self.mute_since(entry).map(|at| at + self.limits.orphan_patience);
+        [lapsed, unheard, mute].into_iter().flatten().min()
+    }
+
+    /// Since when nothing has been heard of who has this: a peer of whose publisher it may be that
+    /// it has left, because one has, alone, and not come back.
+    fn mute_since(&self, entry: &Entry) -> Option<Instant> {
+        let since = self.orphans.mute_since(self.lane_of.len())?;
+        let (Place::Batch(index) | Place::Held(index)) = entry.place else { return None };
+        let lane = self.lanes[index].as_ref()?;
+        let is_mute = lane.since <= since && lane.answered.is_none_or(|at| at <= since);
+        is_mute.then(|| since.max(entry.given))
+    }
+
+    fn is_mute(&self, key: Key, now: Instant) -> bool {
+        let since = self.ledger.get(key).and_then(|entry| self.mute_since(entry));
+        since.is_some_and(|at| at + self.limits.orphan_patience <= now)
     }
 
     /// When `settle_hopeless` has something to do. What a peer has is in the order of time.
@@ -44,13 +61,22 @@ impl<H: Clone> Fleet<H> {
         firsts.filter_map(|key| self.hopeless_at(key)).min()
     }
 
-    /// Gives up what is not waited for any longer.
+    /// Gives up what is not waited for any longer, or asks another peer, if one may be heard.
     pub(super) fn settle_hopeless(&mut self, now: Instant, effects: &mut Effects<H>) {
         for index in 0..self.lanes.len() {
             let first = |lanes: &Self| lanes.lanes[index].as_ref().and_then(|lane| lane.held.first);
             while let Some(key) = first(self)
                 && self.hopeless_at(key).is_some_and(|at| at <= now)
             {
+                if self.is_mute(key, now) {
+                    let (tag, period) =
+                        (self.ledger.get(key).map(Entry::tag), self.limits.orphan_patience);
+                    self.doubt(index, now + period, period);
+                    if self.repeat(key, now) {
+                        effects.repeated.extend(tag);
+                        continue;
+                    }
+                }
                 self.stats.lost += 1;
                 if let Some(lane) = &mut self.lanes[index] {
                     lane.lost += 1;

@@ -104,7 +104,8 @@ impl<H: Clone> Fleet<H> {
             departure.keys.iter().filter_map(wait).min().map(|wait| departure.left + wait)
         };
         let soonest = self.orphans.departures.iter().filter_map(of_departure).min();
-        let silenced = self.orphans.silenced.first().filter(|_| self.orphans.count > 0);
+        let matters = self.orphans.count > 0 || self.orphans.publishers > 0;
+        let silenced = self.orphans.silenced.first().filter(|_| matters);
         silenced.map(|&silenced| silenced + grace).into_iter().chain(soonest).min()
     }
 
@@ -116,6 +117,7 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn settle_orphans(&mut self, now: Instant, effects: &mut Effects<H>) {
         let (grace, patience) = (self.limits.orphan_grace, self.limits.orphan_patience);
         self.orphans.blame(now, grace);
+        self.orphans.count_peers(self.lane_of.len());
         let mut departures = std::mem::take(&mut self.orphans.departures);
         for departure in &mut departures {
             let gone_for = now.duration_since(departure.left);
@@ -177,6 +179,8 @@ pub(super) struct Orphans {
     /// When publishers left whose requests have not been found yet: which of its two connections
     /// is seen to end first is chance.
     silenced: Vec<Instant>,
+    /// When the latest publisher left beside which no peer did.
+    unmatched: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -209,6 +213,23 @@ impl Orphans {
     }
 
     /// Since when, beginning with `given`, there has been nobody to answer.
+    /// So many peers are there: if as many publish, each of them has its own.
+    pub(super) fn count_peers(&mut self, peers: usize) {
+        if self.publishers >= peers {
+            self.unmatched = None;
+        }
+    }
+
+    /// Whether some of `peers`, or all, may have no publisher any more.
+    pub(super) fn has_missing(&self, peers: usize) -> bool {
+        self.publishers == 0 || self.mute_since(peers).is_some()
+    }
+
+    /// Since when one of `peers` has no publisher any more, whichever it is.
+    pub(super) fn mute_since(&self, peers: usize) -> Option<Instant> {
+        self.unmatched.filter(|_| self.publishers < peers)
+    }
+
     pub(super) fn silent_since(&self, given: Instant) -> Option<Instant> {
         let is_silent = self.publishers == 0;
         is_silent.then(|| self.silent_since.map_or(given, |since| since.max(given)))
@@ -230,8 +251,9 @@ impl Orphans {
             let is_of_it =
                 |departure: &&mut Departure| !departure.is_lost && departure.left <= at + grace * 2;
             let still_there = self.departures.iter_mut().filter(is_of_it);
-            if let Some(nearest) = still_there.min_by_key(|departure| apart(departure.left)) {
-                nearest.is_lost = true;
+            match still_there.min_by_key(|departure| apart(departure.left)) {
+                Some(nearest) => nearest.is_lost = true,
+                None => self.unmatched = Some(at),
             }
         }
     }

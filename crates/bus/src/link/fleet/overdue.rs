@@ -75,7 +75,7 @@ impl<H: Clone> Fleet<H> {
 
     /// To the front of the link's queue, as an entry of its own: the peer that has it is still to
     /// finish the batch it stands in.
-    fn repeat(&mut self, key: Key, now: Instant) -> bool {
+    pub(super) fn repeat(&mut self, key: Key, now: Instant) -> bool {
         let Some(entry) = self.ledger.get(key) else { return false };
         let may_be = entry.is_replayable() && entry.retries < self.limits.retries;
         let late_peer = match entry.place {
@@ -107,7 +107,7 @@ impl<H: Clone> Fleet<H> {
         true
     }
 
-    fn doubt(&mut self, index: usize, until: Instant, period: Duration) {
+    pub(super) fn doubt(&mut self, index: usize, until: Instant, period: Duration) {
         let Some(lane) = &mut self.lanes[index] else { return };
         self.doubted += usize::from(lane.trust == Trust::Full);
         lane.trust = Trust::None { until, period };

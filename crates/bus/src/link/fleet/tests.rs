@@ -1119,6 +1119,33 @@ fn the_end_of_one_handler_is_not_taken_for_that_of_another() {
 }
 
 #[test]
+fn who_has_lost_its_publisher_alone_is_not_waited_for_without_end() {
+    let mut t = table(LinkLimits::default());
+    for peer in 1..=3 {
+        t.join(peer);
+        t.publish();
+    }
+    t.requests([1, 2, 3]);
+    t.send(request(4, false), 0).unwrap();
+    assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["1 4", "2", "3"]);
+    t.unpublish(2);
+    t.expire(3);
+    // Whoever answers meanwhile is not the one.
+    t.answer(3);
+    t.send(request(5, true), 4).unwrap();
+    t.send(request(6, true), 4).unwrap();
+    t.send(request(7, true), 4).unwrap();
+    assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["7", "5", "6"]);
+    t.begin(2);
+    t.expire(61);
+    assert_eq!((t.fallen.len(), t.stats().retries), (0, 0));
+    t.expire(62);
+    assert_eq!(t.fallen, [(4, Undelivered::PeerLost)]);
+    assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["", "1", "7"]);
+    assert_eq!(t.stats().peers[0].state, PeerState::Late);
+}
+
+#[test]
 fn what_a_peer_has_had_is_known_to_have_been_had() {
     for is_closed in [false, true] {
         let mut t = table(LinkLimits::default());
