@@ -284,6 +284,7 @@ impl<H: Clone> Fleet<H> {
     }
 
     pub(super) fn joined(&mut self, peer: PeerId, handle: H, now: Instant) -> Effects<H> {
+        self.match_publishers(now);
         let lane = Lane {
             peer,
             handle,

@@ -21,9 +21,17 @@ impl<H: Clone> Fleet<H> {
     /// A peer that sends answers has come.
     pub(in crate::link) fn publisher_joined(&mut self, now: Instant) -> Effects<H> {
         self.orphans.publisher_joined();
-        self.orphans.count_peers(self.lane_of.len());
         self.arrivals.published = Some(now);
         Effects { arm: self.arrivals.count > 0, ..Effects::default() }
+    }
+
+    /// Whether each peer has its publisher. One that has just come may be of a peer that is yet to
+    /// come.
+    pub(super) fn match_publishers(&mut self, now: Instant) {
+        let latest = self.arrivals.published.map(|at| at + self.limits.arrival_patience);
+        if self.orphans.publishers() >= self.lane_of.len() && latest.is_none_or(|at| at <= now) {
+            self.orphans.are_whole();
+        }
     }
 
     /// When a lane may be given something. As many publishers as lanes: its own is there. A handler

@@ -74,6 +74,7 @@ impl<H: Clone> Fleet<H> {
     /// A peer that sends answers has left: most likely it is who has left the requests, too. One that
     /// was silent is not looked for among those: they are found silent by themselves.
     pub(in crate::link) fn publisher_left(&mut self, how: Parting, now: Instant) -> Effects<H> {
+        self.match_publishers(now);
         self.orphans.publishers = self.orphans.publishers.saturating_sub(1);
         if self.orphans.publishers == 0 {
             self.orphans.silent_since = Some(now);
@@ -117,7 +118,7 @@ impl<H: Clone> Fleet<H> {
     pub(super) fn settle_orphans(&mut self, now: Instant, effects: &mut Effects<H>) {
         let (grace, patience) = (self.limits.orphan_grace, self.limits.orphan_patience);
         self.orphans.blame(now, grace);
-        self.orphans.count_peers(self.lane_of.len());
+        self.match_publishers(now);
         let mut departures = std::mem::take(&mut self.orphans.departures);
         for departure in &mut departures {
             let gone_for = now.duration_since(departure.left);
@@ -213,11 +214,9 @@ impl Orphans {
     }
 
     /// Since when, beginning with `given`, there has been nobody to answer.
-    /// So many peers are there: if as many publish, each of them has its own.
-    pub(super) fn count_peers(&mut self, peers: usize) {
-        if self.publishers >= peers {
-            self.unmatched = None;
-        }
+    /// As many publish as there are peers: each of them has its own.
+    pub(super) fn are_whole(&mut self) {
+        self.unmatched = None;
     }
 
     /// Whether some of `peers`, or all, may have no publisher any more.

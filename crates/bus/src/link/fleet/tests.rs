@@ -90,7 +90,11 @@ impl Table {
     }
 
     fn publish(&mut self) {
-        let effects = self.fleet.publisher_joined(self.at(0));
+        self.publish_at(0);
+    }
+
+    fn publish_at(&mut self, second: u64) {
+        let effects = self.fleet.publisher_joined(self.at(second));
         self.note(effects);
     }
 
@@ -1143,6 +1147,31 @@ fn who_has_lost_its_publisher_alone_is_not_waited_for_without_end() {
     assert_eq!(t.fallen, [(4, Undelivered::PeerLost)]);
     assert_eq!([1, 2, 3].map(|peer| t.take(peer)), ["", "1", "7"]);
     assert_eq!(t.stats().peers[0].state, PeerState::Late);
+}
+
+/// The only handler loses its publisher; another comes, whose publisher is no help to the first.
+#[test]
+fn a_publisher_that_comes_is_not_taken_for_that_of_another() {
+    for comes_back in [false, true] {
+        let mut t = table(LinkLimits::default());
+        t.join(1);
+        t.publish();
+        t.unpublish(2);
+        t.expire(3);
+        t.publish_at(10);
+        if comes_back {
+            // It was its own: a second later all is well.
+            t.expire(12);
+            t.publish_at(13);
+        }
+        t.join(2);
+        t.send(request(1, true), 14).unwrap();
+        t.send(request(2, true), 14).unwrap();
+        assert_eq!([1, 2].map(|peer| t.take(peer)), ["1", "2"]);
+        t.answer(2);
+        t.expire(100);
+        assert_eq!(t.stats().retries, u64::from(!comes_back));
+    }
 }
 
 #[test]
