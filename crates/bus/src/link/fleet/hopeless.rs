@@ -36,23 +36,22 @@ impl<H: Clone> Fleet<H> {
         let lapsed = entry.lapsed.map(|at| at + self.limits.orphan_patience);
         let silent_since = self.orphans.silent_since(entry.given);
         let unheard = silent_since.map(|at| at + self.limits.silence_patience);
-        let mute = self.mute_since(entry).map(|at| at + self.limits.orphan_patience);
-        [lapsed, unheard, mute].into_iter().flatten().min()
+        [lapsed, unheard, self.mute_until(entry)].into_iter().flatten().min()
     }
 
-    /// Since when nothing has been heard of who has this: a peer of whose publisher it may be that
-    /// it has left, because one has, alone, and not come back.
-    fn mute_since(&self, entry: &Entry) -> Option<Instant> {
+    /// How long a peer is waited for of which nothing has been heard since a publisher left, alone,
+    /// and did not come back: it may have been its own.
+    fn mute_until(&self, entry: &Entry) -> Option<Instant> {
         let since = self.orphans.mute_since(self.lane_of.len())?;
         let (Place::Batch(index) | Place::Held(index)) = entry.place else { return None };
         let lane = self.lanes[index].as_ref()?;
         let is_mute = lane.since <= since && lane.answered.is_none_or(|at| at <= since);
-        is_mute.then(|| since.max(entry.given))
+        is_mute.then(|| since.max(entry.given) + self.limits.orphan_patience)
     }
 
     fn is_mute(&self, key: Key, now: Instant) -> bool {
-        let since = self.ledger.get(key).and_then(|entry| self.mute_since(entry));
-        since.is_some_and(|at| at + self.limits.orphan_patience <= now)
+        let until = self.ledger.get(key).and_then(|entry| self.mute_until(entry));
+        until.is_some_and(|at| at <= now)
     }
 
     /// When `settle_hopeless` has something to do. What a peer has is in the order of time.

@@ -213,7 +213,6 @@ impl Orphans {
         self.departures.last_mut().expect("it was pushed")
     }
 
-    /// Since when, beginning with `given`, there has been nobody to answer.
     /// As many publish as there are peers: each of them has its own.
     pub(super) fn are_whole(&mut self) {
         self.unmatched = None;
@@ -229,6 +228,7 @@ impl Orphans {
         self.unmatched.filter(|_| self.publishers < peers)
     }
 
+    /// Since when, beginning with `given`, there has been nobody to answer.
     pub(super) fn silent_since(&self, given: Instant) -> Option<Instant> {
         let is_silent = self.publishers == 0;
         is_silent.then(|| self.silent_since.map_or(given, |since| since.max(given)))
